@@ -1,0 +1,140 @@
+"""The seams of co2: what one room may ask of another.
+
+An implementation declares itself with `@implementer`, and a contract test in `co2.testing` is run
+over every one, the doubles for tests included. Methods that can wait return a Deferred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+from zope.interface import Attribute, Interface
+
+from co2.model.calls import Call, Caller
+from co2.model.hosts import Address, Identity, Registration
+from co2.model.messages import Entry, Message
+
+if TYPE_CHECKING:
+    from co2.rpc.procedure import Procedure
+
+
+class IPlugin(Interface):
+    """What a satellite asks of a loaded plugin; `co2.api.Co2Plugin` is the base of them."""
+
+    name = Attribute("`<package>.<module>`, a str")
+
+    def receive(data_dict: dict[str, Any]) -> Any:
+        """Take a message: the struct of PROTOCOL section 3 with `client_address` added."""
+
+    def __exit__() -> Any:
+        """Clean up; the server waits for it, a Deferred included, and ignores its result."""
+
+
+class IProcedureSource(Interface):
+    """Something that brings methods into the registry."""
+
+    def procedures() -> Iterable[Procedure]:
+        """Give every procedure that the source has now."""
+
+
+class ICalls(Interface):
+    """Where a call goes once it is read: `rpc.dispatch`, or a double of it."""
+
+    def call(call: Call, caller: Caller) -> Any:
+        """Run a method.
+
+        Returns:
+            the result, or a Deferred of it.
+
+        Raises:
+            Co2Error: what became the fault; nothing else is raised.
+        """
+
+
+class IPeer(Interface):
+    """One remote server, spoken to over one connection, opened when needed and kept."""
+
+    address = Attribute("where it listens, a co2.model.hosts.Address")
+
+    def post(parts: tuple[bytes, ...], timeout: float) -> Deferred[bytes]:
+        """Send an XML-RPC document, and give the body of the answer.
+
+        Posts may be made before earlier ones are answered; they are written ahead, and answered
+        in the order they were made in.
+
+        Args:
+            parts: the document, in pieces that are sent one after the other.
+            timeout: seconds for the whole exchange, counted from now.
+
+        Returns:
+            a Deferred of the answer's body; it fails with TransportFailed or TimedOut. Cancelling
+            it closes the connection if it has been written already.
+        """
+
+    def close() -> Deferred[None]:
+        """Close the connection; what was not answered fails with TransportFailed."""
+
+
+class INetwork(Interface):
+    """Opens the way to other servers."""
+
+    def peer(address: Address, authorization: bytes | None = None) -> IPeer:
+        """Give a peer for that address; nothing is connected before the first post.
+
+        Args:
+            address: where it listens.
+            authorization: the value of the Authorization header, or None for none.
+        """
+
+
+class IJournal(Interface):
+    """The numbered messages of one relay or sender, oldest first."""
+
+    journal_id = Attribute("a str that changes when the numbers start anew")
+    last_seq = Attribute("the number of the newest entry, 0 before the first")
+    first_seq = Attribute("the number of the oldest entry that is still kept; last_seq + 1 if none")
+
+    def append(message: Message) -> Deferred[Entry]:
+        """Give the message its number and keep it; the Deferred fires when it is safe."""
+
+    def read(after: int, most: int) -> list[Entry]:
+        """Give up to `most` entries with a number greater than `after`, oldest first."""
+
+
+class IRosterStore(Interface):
+    """Where a relay keeps its satellites over a restart."""
+
+    def load() -> list[Registration]:
+        """Give every registration that was kept."""
+
+    def keep(registration: Registration) -> None:
+        """Write a new or changed registration; when it returns, kill -9 does not lose it."""
+
+    def forget(random: str) -> None:
+        """Remove the registration of that random part; unknown ones are no error."""
+
+
+class IIdentityStore(Interface):
+    """Where a server keeps who it is."""
+
+    def identity(draw: Callable[[], Identity]) -> Identity:
+        """Give the identity that was kept, or keep and give the one that `draw` makes."""
+
+
+class IClockedWork(Interface):
+    """Something a service starts and stops, and that does work by the clock meanwhile."""
+
+    def start() -> None:
+        """Begin; called once."""
+
+    def stop() -> Deferred[None]:
+        """End; the Deferred fires when nothing of it is left to do."""
+
+
+class IProperties(Interface):
+    """What `system.get_properties` tells of a server."""
+
+    def properties() -> Mapping[str, Any]:
+        """Give the keys that this part of the server knows."""

@@ -1,0 +1,82 @@
+"""What hosts send each other (PROTOCOL section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from co2.model.calls import Encoded
+from co2.model.hosts import HostId
+
+_NOTHING: Mapping[str, Any] = {}
+_OWN_KEYS = frozenset({"id", "host_id", "time", "data", "topic", "retain", "hops"})
+
+
+@frozen
+class Message:
+    """One message, as its author's server or the relay has accepted it.
+
+    `data` is a wire value or an `Encoded` one; `time` is UNIX seconds; `extra` holds the keys
+    that the protocol does not know and passes on unchanged.
+    """
+
+    id: str
+    host_id: HostId
+    time: float
+    data: Any
+    topic: str | None = None
+    retain: bool = False
+    hops: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default=_NOTHING)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells a repeated message from a new one."""
+        return (self.host_id.random, self.id)
+
+    def as_struct(self) -> dict[str, Any]:
+        """Give the struct that travels, without what is empty."""
+        struct: dict[str, Any] = {
+            "id": self.id,
+            "host_id": str(self.host_id),
+            "time": self.time,
+            "data": self.data,
+        }
+        if self.topic is not None:
+            struct["topic"] = self.topic
+        if self.retain:
+            struct["retain"] = True
+        if self.hops:
+            struct["hops"] = list(self.hops)
+        for name, value in self.extra.items():
+            if name not in _OWN_KEYS:
+                struct[name] = value
+        return struct
+
+
+@frozen
+class Entry:
+    """A message in a journal: `seq` is its number there, `xml` the written members.
+
+    `xml` holds `<member>…</member>` elements, so that a courier can add a member of its own
+    (a token) without writing the message again. `xml_plain` is the same for hosts that do not
+    list the capability `co2`, and differs only if a time inside carries microseconds.
+    """
+
+    seq: int
+    message: Message
+    xml: bytes
+    xml_plain: bytes
+    nil_at: str | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes that the entry holds in memory, near enough to bound a journal by."""
+        return len(self.xml) + 400
+
+
+def plain(value: Any) -> Any:
+    """Give the value itself, whether or not it travels with its bytes."""
+    return value.value if isinstance(value, Encoded) else value
