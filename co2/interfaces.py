@@ -7,7 +7,7 @@ over every one, the doubles for tests included. Methods that can wait return a D
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
@@ -15,9 +15,7 @@ from zope.interface import Attribute, Interface
 from co2.model.calls import Call, Caller
 from co2.model.hosts import Address, Identity, Registration
 from co2.model.messages import Entry, Message
-
-if TYPE_CHECKING:
-    from co2.rpc.procedure import Procedure
+from co2.model.procedure import Procedure
 
 
 class IPlugin(Interface):
