@@ -1,0 +1,1 @@
+"""Getting messages to one peer each, at that peer's own pace."""

@@ -1,0 +1,1 @@
+"""Sockets and files: the HTTP server, HTTP peers, SQLite."""

@@ -1,0 +1,1 @@
+"""Calls: which method, by whom, with what arguments, and what comes back. No bytes, no sockets."""

@@ -1,0 +1,1 @@
+"""Wiring: rooms put together into Twisted services. Decides nothing."""

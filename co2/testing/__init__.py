@@ -1,0 +1,1 @@
+"""Doubles and contracts for tests of co2 and of plugins."""

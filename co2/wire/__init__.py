@@ -1,0 +1,1 @@
+"""Bytes to values and back: XML-RPC documents. No I/O, no clock, no method names."""

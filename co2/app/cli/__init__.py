@@ -1,0 +1,1 @@
+"""The co2 command."""
