@@ -119,18 +119,17 @@ class HostState(Enum):
 class Registration:
     """What a relay remembers of a satellite over its own restart.
 
-    `proof` is the SHA-256 of the satellite's secret, or None for a host that has none; `token`
-    that of the token given to it. `notify_token` is what the satellite asked the relay to show,
-    kept in the clear because it must be shown. `epoch` counts registrations; `created`, `seen`
-    are UNIX seconds.
+    `proof` is the SHA-256 of the satellite's secret, or None for a host that has none.
+    `notify_token` is what the satellite asked the relay to show, kept in the clear because it
+    must be shown. `epoch` counts registrations; `created`, `seen` are UNIX seconds. `co2` and
+    `nil` are the capabilities that it listed when its callback was tried.
     """
 
     random: str
     address: Address
     nick: str
-    proof: bytes | None
-    token: bytes
-    notify_token: str | None
+    proof: bytes | None = field(repr=False)
+    notify_token: str | None = field(repr=False)
     epoch: int
     created: float
     seen: float
