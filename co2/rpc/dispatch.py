@@ -122,7 +122,7 @@ class Dispatcher:
             generator = entry.function(*first, *args, **named)
         except (Exception, SystemExit) as error:
             raise self._error(error, entry, call) from None
-        unbound = call.params if entry.signature.takes_nothing else ()
+        unbound = call.params if entry.signature.parameters.nothing else ()
         return Begun(generator, call.method, entry.procedure.owner, unbound, self.incidents)
 
     def _settle(self, result: Any, entry: Entry, call: Call) -> Any:

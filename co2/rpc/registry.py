@@ -22,7 +22,8 @@ from co2.errors import LocalError, NameTaken
 from co2.interfaces import IProcedureSource
 from co2.model.calls import Level
 from co2.model.procedure import Procedure
-from co2.rpc.signature import Bind, Bound, Signature
+from co2.rpc.binding import Bind, Bound
+from co2.rpc.signature import Signature
 
 SERVER_PREFIXES = frozenset({"co2", "system", "sys", "relay", "web"})
 """First words of names that only the server may claim; names without a dot are its own too."""
@@ -178,7 +179,7 @@ def _is_generator_function(function: Callable[..., Any]) -> bool:
 def _binding(procedure: Procedure, signature: Signature, converses: bool) -> Bind:
     if procedure.whole:
         return _bind_all
-    if converses and signature.takes_nothing:
+    if converses and signature.parameters.nothing:
         return _bind_none
     return signature.bind
 
