@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from attrs import frozen
 
 
@@ -9,7 +11,7 @@ from attrs import frozen
 class Ask:
     """A request for input: the payload that comes is the value of the `yield`.
 
-    `prompt` says for a person what is wanted; it travels beside `asks`, and may be empty.
+    `prompt` says what is wanted, for a person or a program; it travels beside `asks`.
     """
 
-    prompt: str = ""
+    prompt: Any = None

@@ -101,12 +101,17 @@ TRANSITIONS: dict[Stage, dict[Event, Stage]] = {
 }
 
 
+_Happened = Callable[[Event, Any], None]
+_Later = Callable[[Callable[[], None]], object]
+
+
 class Dialogue:
     """A generator that is being talked to.
 
     Args:
         begun: the generator and what names it in the log.
         heard: called after every event that came from the generator.
+        later: calls a function when what runs now has returned to the reactor.
 
     Attributes:
         stage: where it stands.
@@ -115,14 +120,14 @@ class Dialogue:
         failure: what it raised, where that is what ended it.
     """
 
-    def __init__(self, begun: Begun, heard: Callable[[], None]) -> None:
+    def __init__(self, begun: Begun, heard: Callable[[], None], later: _Later) -> None:
         self.stage = Stage.READY
         self.replies: deque[Any] = deque()
-        self.prompt = ""
+        self.prompt: Any = None
         self.failure: BaseException | None = None
         self._begun = begun
         self._heard = heard
-        self._steps = _steps_of(begun.generator, self._happened)
+        self._steps = _steps_of(begun.generator, self._happened, later)
         self._awaiting_end: list[Deferred[None]] = []
 
     def resume(self, payload: Any = None) -> None:
@@ -176,9 +181,6 @@ class Dialogue:
             self._begun.incidents.record(value, self._begun.method, self._begun.owner)
 
 
-_Happened = Callable[[Event, Any], None]
-
-
 class _SyncSteps:
     """A plain generator: every event comes before `send` or `close` returns."""
 
@@ -211,9 +213,12 @@ class _SyncSteps:
 class _AsyncSteps:
     """An async generator: an event comes when what it awaits has come."""
 
-    def __init__(self, generator: AsyncGenerator[Any, Any], happened: _Happened) -> None:
+    def __init__(
+        self, generator: AsyncGenerator[Any, Any], happened: _Happened, later: _Later
+    ) -> None:
         self._generator = generator
         self._happened = happened
+        self._later = later
         self._pending: Deferred[None] | None = None
 
     def send(self, payload: Any) -> None:
@@ -230,6 +235,13 @@ class _AsyncSteps:
             self._happened(_event_of(item), item)
 
     def cancel(self) -> None:
+        if getattr(self._generator, "ag_await", self) is None:
+            # Its own code asked for its end, and awaits nothing that could be cancelled yet.
+            self._later(self._cancel_pending)
+        else:
+            self._cancel_pending()
+
+    def _cancel_pending(self) -> None:
         if self._pending is not None:
             self._pending.cancel()
 
@@ -245,9 +257,11 @@ class _AsyncSteps:
         self._happened(Event.FINALLY_DONE, raised)
 
 
-def _steps_of(generator: AnyGenerator, happened: _Happened) -> _SyncSteps | _AsyncSteps:
+def _steps_of(
+    generator: AnyGenerator, happened: _Happened, later: _Later
+) -> _SyncSteps | _AsyncSteps:
     if isinstance(generator, AsyncGenerator):
-        return _AsyncSteps(generator, happened)
+        return _AsyncSteps(generator, happened, later)
     return _SyncSteps(generator, happened)
 
 

@@ -15,6 +15,7 @@ It knows nothing of who calls, and of no other conversation.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from attrs import frozen
@@ -83,7 +84,7 @@ class Exchange:
         self._clock = clock
         self._limits = limits
         self._ended = ended
-        self._dialogue = Dialogue(begun, self._heard)
+        self._dialogue = Dialogue(begun, self._heard, partial(clock.callLater, 0))
         self._input = input_of(begun.unbound) if begun.unbound else NOTHING
         self._answer: Answer | Co2Error | None = None
         self._waiting: list[Deferred[Answer]] = []
@@ -218,7 +219,7 @@ class Exchange:
             "asks": dialogue.stage is Stage.ASKING,
             "done": ended and dialogue.failure is None,
         }
-        if answer["asks"] and dialogue.prompt:
+        if answer["asks"] and dialogue.prompt is not None:
             answer["prompt"] = dialogue.prompt
         if answer["done"]:
             self._finish("it had come to its end")

@@ -43,6 +43,7 @@ _HELP = (
     "co2.co2_get_method_help",
 )
 _SIGNATURE = ("web.get_method_signature", "co2.co2_get_method_signature")
+_MULTICALL = frozenset({"system.multicall", "sys.multicall"})
 _METHOD_CALL = frozenset({"method_call", "web.method_call"})
 _NAME_KEYS = ("name", "method_name", "method", "methodName")
 
@@ -72,13 +73,10 @@ class Introspection:
         self._version = version
         self._features = list(features)
         self._most_calls = most_calls
-        self._indirect: frozenset[str] = frozenset()
 
     def procedures(self) -> Iterable[Procedure]:
         """Give every method with all its names."""
-        calling = self._calling()
-        self._indirect = frozenset(name for one in calling for name in one.names)
-        return [*self._telling(), *calling]
+        return [*self._telling(), *self._calling()]
 
     def _telling(self) -> list[Procedure]:
         read, by_name = Level.READ, self._by_name
@@ -180,7 +178,8 @@ class Introspection:
             raise InvalidParams("method_call takes {'method_name': a string, 'data': any}")
         rest = {name: value for name, value in call.items() if name != "method_name"}
         params = (rest["data"],) if "data" in rest else (rest,) if rest else ()
-        return self._calls.call(self._direct(method, params), caller)
+        _refuse_indirect(method, _METHOD_CALL | _MULTICALL)
+        return self._calls.call(Call(method, params), caller)
 
     def multicall(self, caller: Caller, calls: list[Any]) -> Any:
         """Run several calls, each {'methodName', 'params'}, in order, each with its own rights.
@@ -203,31 +202,28 @@ class Introspection:
 
     def _run_one(self, caller: Caller, one: Any) -> Any:
         try:
-            result = self._calls.call(self._read(one), caller)
+            result = self._calls.call(_read_one(one), caller)
         except Co2Error as error:
             return _as_struct(error)
         if isinstance(result, Deferred):
             return result.addCallbacks(lambda value: [value], _failed_as_struct)
         return [result]
 
-    def _read(self, one: Any) -> Call:
-        if not isinstance(one, dict) or not isinstance(one.get("methodName"), str):
-            raise InvalidRequest("each call is a struct {'methodName': a string, 'params': a list}")
-        params = one.get("params", [])
-        if not isinstance(params, list | tuple):
-            raise InvalidRequest(f"params of {shown_name(one['methodName'])} must be a list")
-        method = one["methodName"]
-        return self._direct(method, tuple(params), allowed=_METHOD_CALL)
 
-    def _direct(
-        self, method: str, params: tuple[Any, ...], allowed: frozenset[str] = frozenset()
-    ) -> Call:
-        """Refuse calls that would only call again: one level of indirection is enough."""
-        if method in self._indirect - allowed:
-            raise InvalidRequest(
-                f"{method} cannot be called from inside another call; call it directly"
-            )
-        return Call(method, params)
+def _read_one(one: Any) -> Call:
+    method = one.get("methodName") if isinstance(one, dict) else None
+    if not isinstance(method, str):
+        raise InvalidRequest("each call is a struct {'methodName': a string, 'params': a list}")
+    params = one.get("params", [])
+    if not isinstance(params, list | tuple):
+        raise InvalidRequest(f"params of {shown_name(method)} must be a list")
+    _refuse_indirect(method, _MULTICALL)
+    return Call(method, tuple(params))
+
+
+def _refuse_indirect(method: str, refused: frozenset[str]) -> None:
+    if method in refused:
+        raise InvalidRequest(f"{method} cannot be called from inside another; call it directly")
 
 
 def _one_name(method: str, params: tuple[Any, ...]) -> str:
