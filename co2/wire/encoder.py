@@ -112,13 +112,16 @@ def _write_members(
     name: Any = None
     try:
         for name, item in struct.items():
-            append(f"<member><name>{_write_name(name)}</name>")
+            # Every identifier is legal in XML and needs no escaping, and most names are one.
+            plain = type(name) is str and name.isidentifier()
+            written = name if plain else _write_name(name)
             scalar = scalars.get(type(item))
             if scalar is not None:
-                append(scalar(item))
+                append(f"<member><name>{written}</name>{scalar(item)}</member>")
             else:
+                append(f"<member><name>{written}</name>")
                 _write_other(item, append, scalars, levels)
-            append("</member>")
+                append("</member>")
     except Unwritable as error:
         error.steps.append(f".{name}" if isinstance(name, str) else f"[{shorten(repr(name))}]")
         raise
@@ -126,7 +129,11 @@ def _write_members(
 
 def _write_other(value: Any, append: _Append, scalars: _Scalars, levels: int) -> None:
     """Write what has no entry in the table: a container, or a subclass of something."""
-    if isinstance(value, (list, tuple)) and not isinstance(value, Encoded):
+    if type(value) is dict:
+        append("<value><struct>")
+        _write_members(value, append, scalars, _one_less(levels))
+        append("</struct></value>")
+    elif isinstance(value, (list, tuple)) and not isinstance(value, Encoded):
         _write_array(value, append, scalars, _one_less(levels))
     elif isinstance(value, Mapping):
         append("<value><struct>")
@@ -159,7 +166,10 @@ def _write_name(name: object) -> str:
 
 
 def _write_str(value: str) -> str:
-    return f"<value><string>{escape(value)}</string></value>"
+    # What is printable is legal, and for short texts asking is cheaper than a search.
+    if len(value) > 100 or not value.isprintable() or "&" in value or "<" in value or ">" in value:
+        value = escape(value)
+    return f"<value><string>{value}</string></value>"
 
 
 def _write_int(value: int) -> str:

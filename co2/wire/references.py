@@ -19,11 +19,11 @@ def resolve(text: str) -> str:
     Raises:
         ValueError: an `&` that begins none, an unknown name, or a character XML cannot carry.
     """
-    references = text.count("&")
-    if references == text.count("&lt;") + text.count("&gt;") + text.count("&amp;"):
-        return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    simpler = text.replace("&lt;", "<").replace("&gt;", ">")
+    if simpler.count("&") == simpler.count("&amp;"):
+        return simpler.replace("&amp;", "&")
     resolved, found = _REFERENCE.subn(_character, text)
-    if found != references:
+    if found != text.count("&"):
         raise ValueError("an & that begins no reference")
     return resolved
 

@@ -12,22 +12,36 @@ Invariants:
 - What it accepts, the general decoder accepts with an equal result (a test holds the two together).
 - It stops at the first place where no token matches, so junk costs one look.
 - Values are counted before anything is built, depth as it is opened.
-- XML forbids `]]>`, U+FFFE and U+FFFF in text, and the tokens let them pass: they are looked for
-  once in the whole document, which is cheaper than in each text.
+- What XML forbids in text and the tokens let pass is looked for once, in the whole document, which
+  is cheaper than in each text.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
+from co2.model.calls import Call
 from co2.wire import tokens
 from co2.wire.dates import read_plain_time
 from co2.wire.limits import Limits
 from co2.wire.references import resolve
-from co2.wire.tokens import ARRAY, DOCUMENT_ENDS, INT, NAME, NEXT_PARAM, STRING, STRUCT
+from co2.wire.tokens import (
+    ARRAY,
+    ARRAY_ENDS,
+    ARRAY_MEMBER_ENDS,
+    DOCUMENT_ENDS,
+    INT,
+    NAME,
+    NEXT_PARAM,
+    STRING,
+    STRUCT,
+    STRUCT_ENDS,
+    STRUCT_MEMBER_ENDS,
+)
 from co2.wire.values import GREATEST_I8, GREATEST_INT, LEAST_I8, LEAST_INT, read_base64
+from co2.wire.writing import CONTROLS
 
 _SHORTEST_VALUE = len("<value></value>")
 _GREATEST_DOUBLE = 1.7976931348623157e308
@@ -37,23 +51,13 @@ _NO_MEMBER = object()
 _Container = tuple[Callable[[Any], None], dict[str, Any] | None, int]
 
 
-class Scanned(NamedTuple):
-    """A call as it was found.
-
-    `kept_text` is the wanted member's `<value>…</value>` as it stands in the document, if there is
-    such a member and it is a container; a scalar is written anew as quickly.
-    """
-
-    method: str
-    params: list[Any]
-    kept_text: str | None
-
-
 class _Unknown(ValueError):
     """Something that the general decoder must look at."""
 
 
-def scan_call(document: bytes, limits: Limits, keep: Mapping[str, str]) -> Scanned | None:
+def scan_call(
+    document: bytes, limits: Limits, keep: Mapping[str, str]
+) -> tuple[Call, str | None] | None:
     """Read a methodCall of the usual form.
 
     Args:
@@ -62,7 +66,9 @@ def scan_call(document: bytes, limits: Limits, keep: Mapping[str, str]) -> Scann
         keep: method name to the member, of a struct as first value, whose text is wanted.
 
     Returns:
-        what was found, or None: the general decoder must be asked.
+        the call, and the wanted member's `<value>…</value>` as it stands in the document, if there
+        is such a member and it is a container (a scalar is written anew as quickly); or None: the
+        general decoder must be asked.
     """
     try:
         text = _usable_text(document, limits)
@@ -71,12 +77,12 @@ def scan_call(document: bytes, limits: Limits, keep: Mapping[str, str]) -> Scann
             return None
         method = begin[1]
         if begin[2] is None:
-            return Scanned(method, [], None)
+            return Call(method, ()), None
         wanted = keep.get(method, _NO_MEMBER) if keep else _NO_MEMBER
         params, kept = _scan_values(tokens.CALL_TOKENS, text, begin.end(), limits, wanted)
     except ValueError:
         return None
-    return Scanned(method, params, kept)
+    return Call(method, tuple(params)), kept
 
 
 def scan_answer(document: bytes, limits: Limits) -> list[Any] | None:
@@ -98,16 +104,16 @@ def scan_answer(document: bytes, limits: Limits) -> list[Any] | None:
 
 def _usable_text(document: bytes, limits: Limits) -> str:
     text = str(document, "utf-8")
-    if "]]>" in text or not (text.isascii() or _has_no_noncharacter(text)):
+    if len(document.translate(None, CONTROLS)) != len(document) or "]]>" in text:
         raise _Unknown
+    if len(text) != len(document) and ("\ufffe" in text or "\uffff" in text):
+        raise _Unknown
+    if "\r" in text:  # XML 1.0, section 2.11: line ends are one newline, before anything is read
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
     most = limits.max_values
     if len(text) > most * _SHORTEST_VALUE and text.count("<value>") > most:
         raise _Unknown
     return text
-
-
-def _has_no_noncharacter(text: str) -> bool:
-    return "\ufffe" not in text and "\uffff" not in text
 
 
 def _scan_values(
@@ -125,23 +131,29 @@ def _scan_values(
     for token in pattern.finditer(text, begin):
         kind: Any = token.lastindex
         if kind == STRING:
-            value = _read_text(token[STRING])
+            value = token[STRING]
+            if "&" in value:
+                value = resolve(value)
         elif kind == INT:
-            value = _read_int(token[INT])
+            value = int(token[INT])
+        elif kind < STRUCT:
+            value = _READERS[kind](token[kind])
         elif kind == ends:
             append, members, ends = enclosing.pop()
             if kept_begins and not kept_ends and len(enclosing) == 1:
                 kept_ends = token.end()
             continue
-        elif kind in _PARAM_ENDS:
-            if enclosing or len(params) != params_begun:
+        elif kind == STRUCT:
+            value = {}
+        elif kind == ARRAY:
+            value = []
+        else:
+            if enclosing or len(params) != params_begun or kind not in _PARAM_ENDS:
                 raise _Unknown
             if kind == DOCUMENT_ENDS:
                 break
             params_begun += 1
             continue
-        else:
-            value = _READERS[kind](token[kind])
         name = token[NAME]
         if name is None:
             append(value)
@@ -155,8 +167,12 @@ def _scan_values(
             if name == wanted and len(enclosing) == len(params) == 1:
                 kept_begins = token.start()
             enclosing.append((append, members, ends))
-            ends = _ENDS[kind, name is None]
-            append, members = (value.append, None) if kind == ARRAY else (_take_no_item, value)
+            if kind == STRUCT:
+                append, members = _take_no_item, value
+                ends = STRUCT_ENDS if name is None else STRUCT_MEMBER_ENDS
+            else:
+                append, members = value.append, None
+                ends = ARRAY_ENDS if name is None else ARRAY_MEMBER_ENDS
     return params, _value_of_member(text, kept_begins, kept_ends)
 
 
@@ -169,14 +185,6 @@ def _value_of_member(text: str, begins: int, ends: int) -> str | None:
 
 def _take_no_item(_: object) -> NoReturn:
     raise _Unknown
-
-
-def _refuse(_: str) -> NoReturn:
-    raise _Unknown
-
-
-def _read_text(text: str) -> str:
-    return resolve(text) if "&" in text else text
 
 
 def _read_int(text: str) -> int:
@@ -202,17 +210,9 @@ def _read_double(text: str) -> float:
 
 _PARAM_ENDS = frozenset({DOCUMENT_ENDS, NEXT_PARAM})
 
-_ENDS = {
-    (STRUCT, True): tokens.STRUCT_ENDS,
-    (STRUCT, False): tokens.STRUCT_MEMBER_ENDS,
-    (ARRAY, True): tokens.ARRAY_ENDS,
-    (ARRAY, False): tokens.ARRAY_MEMBER_ENDS,
-}
-"""(kind, whether it is no member) to the kind of token that must end it."""
-
 _READERS: dict[int, Callable[[str], Any]] = {
-    **dict.fromkeys(tokens.CALL_TOKENS.groupindex.values(), _refuse),
-    tokens.BARE: _read_text,
+    tokens.BARE: lambda text: resolve(text) if "&" in text else text,
+    tokens.LONG_INT: _read_int,
     tokens.DOUBLE: _read_double,
     tokens.BOOLEAN: "1".__eq__,
     tokens.I4: _read_int,
@@ -220,7 +220,5 @@ _READERS: dict[int, Callable[[str], Any]] = {
     tokens.TIME: read_plain_time,
     tokens.BASE64: read_base64,
     tokens.NIL: lambda _: None,
-    STRUCT: lambda _: {},
-    ARRAY: lambda _: [],
 }
-"""Kind of token to what makes its value; what may not come there is refused."""
+"""Kind of a scalar's token to what makes its value."""

@@ -10,6 +10,7 @@ same. Source of the forms: the XML-RPC specification (1999, as amended), PROTOCO
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from co2.errors import BadValue, Fault, remote_error
@@ -73,9 +74,9 @@ def decode_call(
         if keep:
             _keep(call, keep, None)
         return call
-    call = Call(scanned.method, tuple(scanned.params))
+    call, text = scanned
     if keep:
-        _keep(call, keep, scanned.kept_text)
+        _keep(call, keep, text)
     return call
 
 
@@ -124,8 +125,8 @@ def encode_call(method: str, params: Sequence[Any], fine_times: bool = False) ->
     Raises:
         UnsupportedValue: a value cannot travel; the text names the path to it.
     """
-    lone = len(params) == 1 and isinstance(params[0], Mapping)
-    texts = [_CALL, _method_name(method), _PARAMS]
+    lone = len(params) == 1 and isinstance(params[0], (dict, Mapping))
+    texts = [_call_begins(method)]
     for index, value in enumerate(params):
         path = "" if lone else f"params[{index}]"
         texts += ("<param>", write_value(value, path, fine_times), "</param>")
@@ -145,7 +146,7 @@ def encode_reply(value: Any, fine_times: bool = False) -> bytes:
 def encode_fault(fault: Fault) -> bytes:
     """Write a fault as an answer; this never fails: what XML cannot carry becomes U+FFFD."""
     code = fault.code if LEAST_I8 <= fault.code <= GREATEST_I8 else _UNKNOWN_CODE
-    text = escape_markup(replace_illegal(fault.text)).replace("\r", "&#13;")
+    text = escape_markup(replace_illegal(fault.text))
     return (
         f"{_FAULT}{write_value(int(code), 'faultCode', False)}</member>"
         f"<member><name>faultString</name><value><string>{text}</string></value></member>"
@@ -182,12 +183,13 @@ def wrap_members(method: str, members: tuple[bytes, ...]) -> tuple[bytes, ...]:
         method: the name.
         members: pieces that `encode_members` made; they are not copied.
     """
-    begins = f"{_CALL}{_method_name(method)}{_PARAMS}<param><value><struct>"
+    begins = f"{_call_begins(method)}<param><value><struct>"
     return (begins.encode(), *members, _MEMBERS_END)
 
 
-def _method_name(method: str) -> str:
+@lru_cache(maxsize=256)
+def _call_begins(method: str) -> str:
     try:
-        return escape(method)
+        return f"{_CALL}{escape(method)}{_PARAMS}"
     except Unwritable as error:
         raise unsupported(error, "methodName") from None
