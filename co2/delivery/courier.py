@@ -117,7 +117,7 @@ class Courier:
     @property
     def queued(self) -> int:
         """How many messages of the journal are not settled yet."""
-        return max(0, self._journal.last_seq - self.cursor)
+        return max(0, int(self._journal.last_seq) - self.cursor)
 
     def readdress(self, members: bytes) -> None:
         """Write these members with every further message in place of the former ones."""
@@ -153,7 +153,7 @@ class Courier:
     # -- writing -------------------------------------------------------------------------------
 
     def _write_ahead(self, room: int) -> None:
-        while room > 0 and self.state is CourierState.SENDING:
+        while room > 0 and self._may_post():
             entries = self._journal.read(self._written, room)
             if not entries:
                 return
@@ -164,8 +164,12 @@ class Courier:
                     room -= 1
                 elif not self._flight:
                     self.cursor = entry.seq
-                if self.state is not CourierState.SENDING:
+                if not self._may_post():
                     return
+
+    def _may_post(self) -> bool:
+        # A post that fails at once changes the state while others are being written.
+        return self.state is CourierState.SENDING
 
     def _post(self, entry: Entry) -> None:
         again = entry.seq <= self._reached

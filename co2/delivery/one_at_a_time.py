@@ -70,5 +70,5 @@ class OneAtATime:
     def _answered(self, result: bytes | Failure, answer: Deferred[bytes]) -> None:
         self._busy = False
         if not answer.called:
-            answer.callback(result)  # type: ignore[arg-type]  # a Failure becomes the errback
+            answer.callback(result)
         self._next()

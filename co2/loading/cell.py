@@ -122,21 +122,32 @@ class Cell:
 
     def _raised(self, failure: Failure) -> str:
         self._log.failure("{plugin}.receive raised", failure, plugin=self.name)
-        text = _words(failure.value)
-        return f"raised: {failure.value.__class__.__name__}: {text}"[:_TEXT]
+        error = failure.value
+        return f"raised: {type(error).__name__}: {_words(error)}"[:_TEXT]
 
     # -- methods -------------------------------------------------------------------------------
 
     def procedures(self) -> Iterable[Procedure]:
         """Give the plugin's `x_` methods, and what it brings as a procedure source itself."""
         found = [
-            self._procedure(f"{self._package}.{self._module}.{name[2:]}", getattr(self.plugin, name))
+            self._procedure(
+                f"{self._package}.{self._module}.{name[2:]}", getattr(self.plugin, name)
+            )
             for name in dir(type(self.plugin))
             if name.startswith("x_") and callable(getattr(type(self.plugin), name))
         ]
         if IProcedureSource.providedBy(self.plugin):
-            found.extend(self._own(one) for one in self.plugin.procedures())  # type: ignore[attr-defined]  # provided
+            found.extend(self._own(one) for one in self.plugin.procedures())
         return found
+
+    def entered(self, enter: Callable[[IProcedureSource], list[Any]]) -> list[Any]:
+        """Enter the plugin's methods by that function; contains what it raises on the way."""
+        try:
+            return enter(self)
+        except Exception as error:
+            self._log.failure("{plugin}: its methods cannot be entered", plugin=self.name)
+            self.error = f"its methods are missing: {type(error).__name__}: {error}"
+            return []
 
     def _procedure(self, name: str, method: Callable[..., Any]) -> Procedure:
         level = getattr(method, "__co2_level__", Level.CALL)
@@ -220,7 +231,7 @@ def _wants_exc_info(method: Callable[..., Any]) -> bool:
     return False
 
 
-def _words(error: BaseException) -> str:
+def _words(error: BaseException | None) -> str:
     try:
         return str(error)
     except Exception:

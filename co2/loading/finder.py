@@ -46,9 +46,7 @@ def extend_plugin_path(folders: Sequence[Path]) -> str | None:
     return None
 
 
-def find_packages(
-    folders: Iterable[Path], entry_points: Iterable[EntryPoint]
-) -> dict[str, Found]:
+def find_packages(folders: Iterable[Path], entry_points: Iterable[EntryPoint]) -> dict[str, Found]:
     """Give every plugin package by its name; the first one found under a name counts.
 
     Args:

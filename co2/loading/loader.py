@@ -92,7 +92,8 @@ class Loader:
 
     def properties(self) -> dict[str, Any]:
         """Give the plugins' states, and what was not loaded, under 'plugins'."""
-        return {"plugins": [one.as_record() for one in (*self.cells, *self.not_loaded)]}
+        there = [cell.as_record() for cell in self.cells]
+        return {"plugins": there + [one.as_record() for one in self.not_loaded]}
 
     def owner(self, module_name: str) -> str | None:
         """Give the plugin package that an imported module belongs to, or None."""
@@ -118,7 +119,9 @@ class Loader:
             self.refuse(name, "", "a package's name is a Python identifier")
         elif found is None:
             there = ", ".join(sorted(self._found)) or "none"
-            self.refuse(name, "", f"no such package in plugin_dirs or installed; there are: {there}")
+            self.refuse(
+                name, "", f"no such package in plugin_dirs or installed; there are: {there}"
+            )
         else:
             package = self._import(found.module, name)
             if package is not None:
@@ -193,7 +196,9 @@ class Loader:
         return {
             "relay_method": self._send,
             "log_method": lambda caller, msg: log.info("{caller}: {msg}", caller=caller, msg=msg),
-            "debug_method": lambda caller, msg: log.debug("{caller}: {msg}", caller=caller, msg=msg),
+            "debug_method": lambda caller, msg: log.debug(
+                "{caller}: {msg}", caller=caller, msg=msg
+            ),
             "dotted_name": f"{found.name}.{module}",
             "config_filename": f"{module}_config",
             "config_dirs": folders,

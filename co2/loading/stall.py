@@ -110,8 +110,6 @@ class StallWatch:
     def _beat(self) -> None:
         now = self._seconds()
         if self._told is not None:
-            self._log.warn(
-                "the reactor stood still for {seconds:.1f} s", seconds=now - self._told
-            )
+            self._log.warn("the reactor stood still for {seconds:.1f} s", seconds=now - self._told)
             self._told = None
         self._beat_at = now

@@ -50,7 +50,7 @@ class Sent:
             self._tell(deferred)
 
     def __await__(self) -> Generator[Deferred[Any], Any, dict[str, Any]]:
-        return self.as_deferred().__await__()  # type: ignore[no-any-return]  # Deferred's own
+        return self.as_deferred().__await__()
 
     def as_deferred(self) -> Deferred[dict[str, Any]]:
         """Give a Deferred of the outcome; in the reactor's thread only."""

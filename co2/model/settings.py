@@ -79,9 +79,7 @@ class Settings:
     message_rate: float = _setting(
         5000.0, "messages a second", "what one satellite may send in the long run", True
     )
-    message_burst: int = _setting(
-        10_000, "messages", "what one satellite may send at once", True
-    )
+    message_burst: int = _setting(10_000, "messages", "what one satellite may send at once", True)
     queue_messages: int = _setting(
         100_000, "messages", "kept for satellites that are slow or away, and unsent ones here"
     )

@@ -220,9 +220,7 @@ class Admission:
 
     def _allow_untokened(self, presence: Presence, ip: str) -> None:
         if presence.registration.proof is not None:
-            raise Spoofed(
-                f"{presence.random!r} is registered with a secret: show it, or the token"
-            )
+            raise Spoofed(f"{presence.random!r} is registered with a secret: show it, or the token")
         if not is_loopback(ip) and not self.allow_untokened:
             raise Spoofed(
                 "a message from another machine needs the 'token' that relay.register gave; "

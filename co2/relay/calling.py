@@ -62,9 +62,7 @@ class Calling:
             return self._roster.find_nick(nick)
         return self._roster.find(parse_host_id(request).random)
 
-    def _compose(
-        self, presence: Presence, method: str, params: list[Any], caller: Caller
-    ) -> bytes:
+    def _compose(self, presence: Presence, method: str, params: list[Any], caller: Caller) -> bytes:
         token = presence.registration.notify_token
         if not presence.registration.co2 or token is None:
             if caller.level < Level.CALL:

@@ -99,7 +99,9 @@ class Fanout:
             if entry.message.host_id.random == random:
                 return False
             if entry.nil_at is not None and not nil:
-                self._refuse(presence, entry, f"it holds nil at {entry.nil_at}, which it does not read")
+                self._refuse(
+                    presence, entry, f"it holds nil at {entry.nil_at}, which it does not read"
+                )
                 return False
             return True
 
@@ -139,5 +141,3 @@ class Fanout:
         self._waking = None
         for courier in list(self._couriers.values()):
             courier.wake()
-
-

@@ -140,5 +140,3 @@ def _read_hops(value: object, presence: Presence) -> tuple[str, ...]:
     if len(value) > _HOPS:
         raise HopLimit(f"the message has passed {len(value)} relays; the limit is {_HOPS}")
     return tuple(value)
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
@@ -54,19 +55,19 @@ class RelayProcedures:
     def procedures(self) -> Iterable[Procedure]:
         """Give the methods of a relay."""
         # What concerns one host asks for that host's token, whoever shows it.
-        own = {"level": Level.OPEN, "passes_caller": True}
-        read = {"level": Level.READ}
-        count_names = ("co2.get_num_satellites", "web.get_num_satellites")
-        list_names = ("co2.get_satellites", "web.get_satellites")
+        own = partial(Procedure, level=Level.OPEN, passes_caller=True)
+        read = partial(Procedure, level=Level.READ)
         return (
             Procedure("relay.register", self.register, Level.CALL, passes_caller=True),
-            Procedure("relay.renew", self.renew, **own),
-            Procedure("relay.unregister", self.unregister, **own),
-            Procedure("relay.relay", self.relay, **own),
-            Procedure("relay.call", self.call, Level.READ, passes_caller=True),
-            Procedure("relay.get_satellites", self.get_satellites, aliases=list_names, **read),
-            Procedure(
-                "relay.get_num_satellites", self.get_num_satellites, aliases=count_names, **read
+            own("relay.renew", self.renew),
+            own("relay.unregister", self.unregister),
+            own("relay.relay", self.relay),
+            read("relay.call", self.call, passes_caller=True),
+            read("relay.get_satellites", self.get_satellites, aliases=_also("get_satellites")),
+            read(
+                "relay.get_num_satellites",
+                self.get_num_satellites,
+                aliases=_also("get_num_satellites"),
             ),
         )
 
@@ -177,3 +178,7 @@ class RelayProcedures:
             "topics": [],
             "version": str(registration.properties.get("version", "")),
         }
+
+
+def _also(name: str) -> tuple[str, str]:
+    return (f"co2.{name}", f"web.{name}")

@@ -186,5 +186,3 @@ class Enrolment:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-

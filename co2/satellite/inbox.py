@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.defer import Deferred, gatherResults
 
 from co2.errors import ConflictingDuplicate, InvalidParams, ShuttingDown, Spoofed
 from co2.interfaces import IReceiver
@@ -182,8 +182,6 @@ def _note(outcome: str, outcomes: dict[str, Any], name: str) -> None:
 
 def _fork(answer: Deferred[Answer]) -> Deferred[Answer]:
     """Give a Deferred of the same result, so that cancelling one does not harm the other."""
-    if answer.called:
-        return succeed(answer.result)
     forked: Deferred[Answer] = Deferred()
 
     def tell(result: Answer) -> Answer:

@@ -76,13 +76,20 @@ class Outbox:
         self._deliver_here = deliver_here
         self._couriers: dict[str, ICourier] = {}
         self._pending: dict[int, _Pending] = {}
+        self._early: list[tuple[Message, Sent]] | None = []
 
     def __len__(self) -> int:
         return len(self._pending)
 
     def add_courier(self, name: str, courier: ICourier) -> None:
-        """Let one more destination have every message from now on."""
+        """Let one more destination have every message."""
         self._couriers[name] = courier
+
+    def open(self) -> None:
+        """Begin: the destinations are known, and what was sent before goes to them first."""
+        early, self._early = self._early or [], None
+        for message, sent in early:
+            self._keep(message, sent)
 
     def send(
         self, message: Mapping[str, Any], topic: str | None, local: bool, retain: bool
@@ -156,6 +163,12 @@ class Outbox:
     def _take(self, message: Message, sent: Sent, local: bool) -> None:
         if local:
             self._deliver_here(message)
+        if self._early is not None:
+            self._early.append((message, sent))
+        else:
+            self._keep(message, sent)
+
+    def _keep(self, message: Message, sent: Sent) -> None:
         if not self._couriers:
             sent.settle({"id": sent.id, "recipients": 0})
             return
@@ -180,9 +193,7 @@ class Outbox:
 
 
 def _add(outcome: dict[str, Any], answer: Any) -> None:
-    if not isinstance(answer, dict):
-        outcome["recipients"] += 1
-    elif "plugins" in answer:
+    if not isinstance(answer, dict) or "plugins" in answer:
         outcome["recipients"] += 1
     else:
         count = answer.get("recipients", 0)
