@@ -91,15 +91,16 @@ class Inbox:
         outcomes: dict[str, Any] = {}
         waiting: list[Deferred[None]] = []
         answer = {"id": message.get("id", ""), "plugins": outcomes}
-        receivers = list(self._receivers())
-        left = sum(receiver.receives for receiver in receivers)
-        for receiver in receivers:
-            if not receiver.receives:
+        taking = []
+        for receiver in self._receivers():
+            if receiver.receives:
+                taking.append(receiver)
+            else:
                 outcomes[receiver.name] = "skipped"
-                continue
+        last = len(taking) - 1
+        for index, receiver in enumerate(taking):
             # Plugins may change what they get: each has a copy, the last one the original.
-            left -= 1
-            outcome = receiver.deliver(copied(message) if left else message)
+            outcome = receiver.deliver(message if index == last else copied(message))
             outcomes[receiver.name] = outcome
             if isinstance(outcome, Deferred):
                 waiting.append(outcome.addCallback(_note, outcomes, receiver.name))
