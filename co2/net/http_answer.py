@@ -41,11 +41,11 @@ class _Fields:
     """What llhttp tells of one answer's head."""
 
     def __init__(self) -> None:
-        self.status = 0
         self.length = -1
         self.chunked = False
         self.complete = False
-        self.ended = False
+        self.last = False
+        self.parser = httptools.HttpResponseParser(self)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
@@ -56,16 +56,20 @@ class _Fields:
 
     def on_headers_complete(self) -> None:
         self.complete = True
+        # Here, because llhttp forgets it with the end of a message that has no body.
+        self.last = not self.parser.should_keep_alive()
 
 
 def _read_head(block: bytes) -> _AnswerHead:
     fields = _Fields()
-    parser = httptools.HttpResponseParser(fields)
+    parser = fields.parser
     parser.feed_data(block)
+    # They hold each other, and should not wait for the garbage collector.
+    del fields.parser
     status = parser.get_status_code()
     usual = fields.complete and fields.length >= 0 and not fields.chunked
     usual = usual and status >= 200 and status not in (204, 304)
-    return _AnswerHead(status, fields.length, not parser.should_keep_alive(), usual)
+    return _AnswerHead(status, fields.length, fields.last, usual)
 
 
 class AnswerReader:
@@ -85,11 +89,6 @@ class AnswerReader:
         self._general: _GeneralReader | None = None
         self.error: TransportFailed | None = None
         """Why nothing can follow any more: no HTTP, or more than is taken."""
-
-    @property
-    def began(self) -> bool:
-        """Whether a part of an answer has come."""
-        return bool(self._input or self._head or (self._general and self._general.began))
 
     def feed(self, data: bytes) -> list[Answer]:
         """Take bytes, and give what answers they complete; look at `error` afterwards."""
@@ -174,10 +173,7 @@ class _GeneralReader:
         self._size = 0
         self._in_body = False
         self._framed = False
-        self.began = False
-
-    def on_status(self, text: bytes) -> None:
-        self.began = True
+        self._last = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if name.lower() in (b"content-length", b"transfer-encoding"):
@@ -186,6 +182,7 @@ class _GeneralReader:
     def on_headers_complete(self) -> None:
         self._in_body = True
         self._since_head = 0
+        self._last = not self._parser.should_keep_alive()
 
     def on_body(self, data: bytes) -> None:
         self._size += len(data)
@@ -194,7 +191,7 @@ class _GeneralReader:
 
     def on_message_complete(self) -> None:
         if self._parser.get_status_code() >= 200:
-            self._answers.append(self._answer(last=not self._parser.should_keep_alive()))
+            self._answers.append(self._answer())
         self.on_message_begin()
 
     def feed(self, data: bytes, answers: list[Answer]) -> None:
@@ -211,8 +208,8 @@ class _GeneralReader:
     def end(self) -> Answer | None:
         """Give the answer that has no length, and ends with the connection."""
         if self._in_body and not self._framed:
-            return self._answer(last=True)
+            return self._answer()
         return None
 
-    def _answer(self, last: bool) -> Answer:
-        return Answer(self._parser.get_status_code(), b"".join(self._body), last)
+    def _answer(self) -> Answer:
+        return Answer(self._parser.get_status_code(), b"".join(self._body), self._last)

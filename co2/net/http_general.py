@@ -48,8 +48,8 @@ class GeneralRequest(Request):
     A page finds in `caller` who asks, judged as for a call.
     """
 
-    channel: GeneralChannel | None  # type: ignore[assignment]  # what Site gives it here
-    defaultContentType = b"text/plain; charset=utf-8"  # noqa: N815 - twisted.web's name
+    channel: GeneralChannel | None = None  # type: ignore[assignment]  # what Site gives it here
+    defaultContentType = b"text/plain; charset=utf-8"
 
     @property
     def caller(self) -> Caller:
@@ -100,8 +100,11 @@ class GeneralRequest(Request):
 
     def processingFailed(self, reason: Failure) -> None:
         """Say that the server failed, and nothing else; the log has the rest."""
-        if self.channel is not None:
-            _log.failure("a page or a call failed", reason)
+        _log.failure("a page or a call failed", reason)
+        if self.channel is not None and self.startedWriting:
+            # Half an answer is out: only its end can tell the client that no more will come.
+            self.channel.loseConnection()
+        elif self.channel is not None:
             self.setResponseCode(500)
             sentence = b"The server failed to answer; its log says why.\n"
             self._write_whole(b"text/plain; charset=utf-8", sentence)
@@ -122,7 +125,7 @@ class GeneralChannel(HTTPChannel):
         serving: what the connections of a server share.
     """
 
-    requestFactory = GeneralRequest  # noqa: N815 - twisted.web's name
+    requestFactory = GeneralRequest
     head: Head
     site: Site
 

@@ -84,7 +84,9 @@ class _Fields:
         self.values: dict[bytes, bytes] = {}
         self.count = 0
         self.complete = False
+        self.keep_alive = False
         self.forwarded = False
+        self.parser = httptools.HttpRequestParser(self)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.count += 1
@@ -97,6 +99,8 @@ class _Fields:
 
     def on_headers_complete(self) -> None:
         self.complete = True
+        # Here, because llhttp forgets it with the end of a message that has no body.
+        self.keep_alive = self.parser.should_keep_alive()
 
 
 class _RequestLine(NamedTuple):
@@ -151,7 +155,7 @@ def _read(block: bytes, limits: HttpLimits) -> Head:
     if len(block) > limits.max_head:
         raise _Refused(HEAD_TOO_LARGE)
     line = _request_line(block)
-    fields, keep_alive = _parse(block)
+    fields = _parse(block)
     if fields.count > limits.max_headers:
         raise _Refused(HEAD_TOO_LARGE)
     values = fields.values
@@ -168,7 +172,7 @@ def _read(block: bytes, limits: HttpLimits) -> Head:
         path=path,
         length=length,
         chunked=chunked,
-        keep_alive=keep_alive,
+        keep_alive=fields.keep_alive,
         authorization=values.get(b"authorization"),
         host=host,
         origin=values.get(b"origin"),
@@ -190,22 +194,24 @@ def _request_line(block: bytes) -> _RequestLine:
     return line
 
 
-def _parse(block: bytes) -> tuple[_Fields, bool]:
+def _parse(block: bytes) -> _Fields:
     fields = _Fields()
-    parser = httptools.HttpRequestParser(fields)
     try:
-        parser.feed_data(block[:-1])
+        fields.parser.feed_data(block[:-1])
         early = fields.complete
-        parser.feed_data(block[-1:])
+        fields.parser.feed_data(block[-1:])
     except httptools.HttpParserUpgrade:
         early = False
     except httptools.HttpParserCallbackError as error:
         raise _Refused(bad_request(f"The head is refused: {error.__context__}.")) from None
     except httptools.HttpParserError as error:
         raise _Refused(bad_request(f"The head is not HTTP: {error}.")) from None
+    finally:
+        # They hold each other, and should not wait for the garbage collector.
+        del fields.parser
     if early or not fields.complete:
         raise _Refused(bad_request("The head does not end where its blank line is."))
-    return fields, parser.should_keep_alive()
+    return fields
 
 
 def _path_and_host(line: _RequestLine, values: dict[bytes, bytes]) -> tuple[bytes, bytes | None]:

@@ -141,9 +141,9 @@ class HttpPeer:
         closed: Deferred[None] = Deferred()
         self._closed = [*(self._closed or ()), closed]
         self._timer.stop()
+        self._fail_waiting(f"the way to {self.address} was closed here")
         if self._connecting is not None:
             self._connecting.cancel()
-        self._fail_waiting(f"the way to {self.address} was closed here")
         if self._connection is not None:
             self._connection.end("was to answer, but the connection was closed here")
         self._tell_closed()

@@ -106,7 +106,7 @@ class PostingConnection(Protocol):
         return idle and self._outlet.was_closed()
 
     def drop(self, deferred: Deferred[bytes]) -> None:
-        """Forget a post; the connection ends if it was written, for its answer cannot be stopped."""
+        """Forget a post; if it was written the connection ends, for an answer cannot be stopped."""
         self._gathered = [post for post in self._gathered if post.deferred is not deferred]
         for post in self._written:
             if post.deferred is deferred:
