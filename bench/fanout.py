@@ -72,7 +72,9 @@ def _stock(count: int) -> float:
             port = int(harness.line(relay, "port "))
             # Its relay opens a connection for every call, so few messages at once are best for it.
             window = 1 if count >= 1000 else 4
-            return _measure(port, "relay", {"host_id": "1@127.0.0.1:9"}, messages, count, many, window)
+            return _measure(
+                port, "relay", {"host_id": "1@127.0.0.1:9"}, messages, count, many, window
+            )
 
 
 def _measure(

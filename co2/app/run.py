@@ -92,5 +92,3 @@ def log_to(stream: TextIO, verbose: bool) -> None:
         textFileLogObserver(stream), [LogLevelFilterPredicate(defaultLogLevel=least)]
     )
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
-
-

@@ -160,6 +160,11 @@ def _contradictions(settings: Settings) -> list[str]:
             "are configured: set insecure = True to give strangers the level call, or listen on "
             "interface=127.0.0.1"
         )
+    if settings.listen.startswith("unix:") and settings.relay is not None:
+        found.append(
+            f"listen = {settings.listen!r} has no port that a relay could call back: "
+            "set relay = None, or listen on tcp"
+        )
     return found
 
 

@@ -93,8 +93,8 @@ def _make(role: str, options: Mapping[str, Any]) -> Server:
 
     def failed(why: str) -> None:
         sys.stderr.write(f"co2 {role}: {why}\n")
-        stop: Callable[[], None] = reactor.stop  # type: ignore[attr-defined]  # every reactor
-        reactor.callWhenRunning(stop)  # type: ignore[attr-defined]  # has both
+        stop: Callable[[], None] = reactor.stop
+        reactor.callWhenRunning(stop)
 
     server = Server(settings, reactor, read, lambda url, folder: None, failed)
     reload_on_hangup(server, reactor)

@@ -111,7 +111,7 @@ class Fanout:
             presence.cursor = entry.seq
             if isinstance(outcome, Co2Error):
                 self._refuse(presence, entry, outcome.text)
-            self._roster.hear(presence, self._clock.seconds())
+            self._roster.hear(presence, self._clock.seconds(), reached=True)
 
         missed = self._journal.first_seq - 1 - presence.cursor
         if missed > 0:

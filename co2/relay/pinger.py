@@ -124,7 +124,7 @@ class Pinger:
             self._roster.update(
                 presence, state=HostState.ONLINE, co2="co2" in listed, nil="nil" in listed
             )
-            self._roster.hear(presence, self._clock.seconds())
+            self._roster.hear(presence, self._clock.seconds(), reached=True)
 
     async def _ping(self, presence: Presence, epoch: int) -> None:
         reached = await self._ask(presence, _PING)
@@ -134,7 +134,7 @@ class Pinger:
             presence.pings.failed()
         else:
             presence.pings.answered(reached)
-            self._roster.hear(presence, self._clock.seconds())
+            self._roster.hear(presence, self._clock.seconds(), reached=True)
 
     async def _ask(self, presence: Presence, call: tuple[bytes, ...]) -> float | None:
         """Give the milliseconds that an answer took, or None if there was none."""

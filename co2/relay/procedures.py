@@ -13,12 +13,10 @@ from zope.interface import implementer
 from co2.errors import Denied
 from co2.interfaces import IJournal, IProcedureSource
 from co2.model.calls import Caller, Level
-from co2.model.hosts import HostState
 from co2.model.procedure import Procedure
 from co2.relay.admission import Admission, check_request
 from co2.relay.calling import Calling
 from co2.relay.intake import Intake
-from co2.relay.pinger import Pinger
 from co2.relay.roster import Presence, Roster
 
 
@@ -38,7 +36,6 @@ class RelayProcedures:
         admission: Admission,
         intake: Intake,
         calling: Calling,
-        pinger: Pinger,
         clock: IReactorTime,
         now: Callable[[], float],
     ) -> None:
@@ -48,7 +45,6 @@ class RelayProcedures:
         self._admission = admission
         self._intake = intake
         self._calling = calling
-        self._pinger = pinger
         self._clock = clock
         self._now = now
 
@@ -94,9 +90,6 @@ class RelayProcedures:
         former = self._roster.get(registration.random)
         cursor = former.cursor if former is not None else self._journal.last_seq
         presence = self._roster.enter(registration, self._clock.seconds(), cursor)
-        if presence.state is HostState.CHECKING:
-            # The answer first: a host with one thread cannot be called while it waits for it.
-            self._clock.callLater(0, self._pinger.check, presence)
         return {
             "host_id": str(registration.host_id),
             "relay_id": self._relay_id,

@@ -194,17 +194,23 @@ class Roster:
         presence.registration = presence.registration.evolve(state=HostState.GONE)
         self._changed(presence)
 
-    def hear(self, presence: Presence, now: float) -> None:
-        """Renew a lease: the satellite has shown that it is there."""
+    def hear(self, presence: Presence, now: float, reached: bool = False) -> None:
+        """Renew a lease: the satellite has shown that it is there.
+
+        Args:
+            presence: which.
+            now: seconds.
+            reached: it was this relay that reached the satellite. One that was away and comes
+                back by itself is checked first: nobody knows whether it can still be called.
+        """
         presence.lease_until = now + self.lease
         if presence.state is HostState.AWAY:
-            self.update(presence, state=HostState.ONLINE)
+            self.update(presence, state=HostState.ONLINE if reached else HostState.CHECKING)
 
     def leave(self, presence: Presence, now: float) -> None:
         """End a lease at once: the satellite said that it stops. It is expected back."""
         presence.lease_until = now
-        if presence.state in PUSHED:
-            self.update(presence, state=HostState.AWAY)
+        self.update(presence, state=HostState.AWAY)
 
     def sweep(self, now: float) -> None:
         """End leases that have run out, and forget who was away for too long."""
@@ -212,7 +218,7 @@ class Roster:
             silent_for = now - presence.lease_until
             if silent_for > self.forget_after:
                 self.remove(presence)
-            elif silent_for > 0 and presence.state is HostState.ONLINE:
+            elif silent_for > 0 and presence.state in (HostState.ONLINE, HostState.POLL):
                 self.update(presence, state=HostState.AWAY)
 
     def _displace(self, registration: Registration) -> None:

@@ -77,7 +77,6 @@ class RelayPart:
                 self.admission,
                 self.intake,
                 Calling(self.roster, self.lines),
-                self.pinger,
                 base.reactor,
                 time.time,
             )
@@ -121,6 +120,9 @@ class RelayPart:
         self.fanout.follow(presence)
         if presence.state in (HostState.CHECKING, HostState.GONE):
             self.lines.drop(presence)
+        if presence.state is HostState.CHECKING:
+            # The answer first: a host with one thread cannot be called while it waits for it.
+            self._base.reactor.callLater(0, self.pinger.check, presence)
 
     def _open_line(self, registration: Registration) -> IPeer:
         peer = self._base.network.peer(registration.address)
