@@ -224,7 +224,7 @@ def test_other_names_go_to_kwargs_but_not_the_servers_own():
 def test_nil_is_taken_where_it_is_the_default():
     """`lamp: int = None` may be called with the None that it has anyway."""
 
-    def method(name: str, lamp: int = None):  # type: ignore[assignment]  # what people write
+    def method(name: str, lamp: int = None):  # noqa: RUF013  # what people write
         return lamp
 
     assert fitted(method, "a", None) == (("a", None), {})
@@ -292,8 +292,10 @@ def test_the_caller_is_not_the_wires_business():
 def test_the_text_is_what_a_person_would_write():
     """Types without modules, short defaults, and no x_."""
 
+    thing = object()
+
     def x_play(
-        track, volume: float = 0.5, *more: int, mode: Colour = Colour.RED, on=None, at=object(), **k
+        track, volume: float = 0.5, *more: int, mode: Colour = Colour.RED, on=None, at=thing, **k
     ) -> Iterator[str]:
         yield ""
 

@@ -148,12 +148,14 @@ class Conversations:
         closed = self._close(list(self._open.values()), "the server is stopping")
         for kept in self._ended.values():
             self._stop_watching(kept)
-        everything = gatherResults([closed, *(over for _, over in plain)])
+        everything = gatherResults([closed, *(over for _, over in plain)], consumeErrors=True)
         everything.addTimeout(self.limits.grace, self._clock, self._gave_up)
         return everything.addCallback(lambda _: None)
 
     def _close(self, conversations: list[_Kept], why: str) -> Deferred[None]:
-        closing = gatherResults([one.exchange.close(why) for one in conversations])
+        ending = [one.exchange.close(why) for one in conversations]
+        # They never fail, unless whoever waits for them gives up.
+        closing = gatherResults(ending, consumeErrors=True)
         return closing.addCallback(lambda _: None)
 
     def _gave_up(self, result: object, seconds: float) -> None:
@@ -202,9 +204,10 @@ class Conversations:
         kept.idle = None
 
     def _idled(self, kept: _Kept) -> None:
-        if not kept.exchange.finished:
+        if kept.exchange.finished:
+            self._ended.pop(kept.exchange.identity, None)
+        else:
             kept.exchange.close(f"nobody called for {self._idle_timeout:g} s")
-        self._ended.pop(kept.exchange.identity, None)
 
     def _exchange_ended(self, exchange: Exchange) -> None:
         kept = self._ended[exchange.identity] = self._open.pop(exchange.identity)

@@ -169,7 +169,8 @@ class Dialogue:
             self.failure = value
         if self.stage is Stage.CLOSING:
             self._steps.close()
-        elif self.stage is Stage.ENDED:
+            return
+        if self.stage is Stage.ENDED:
             waiting, self._awaiting_end = self._awaiting_end, []
             for deferred in waiting:
                 deferred.callback(None)
