@@ -22,13 +22,14 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from math import isfinite
+from reprlib import repr as quote
 from typing import Any
 
 from co2.errors import UnsupportedValue
 from co2.model.calls import Encoded
 from co2.wire.dates import write_time
 from co2.wire.limits import DEFAULT_LIMITS
-from co2.wire.values import GREATEST_I8, GREATEST_INT, LEAST_I8, LEAST_INT, shorten
+from co2.wire.values import GREATEST_I8, GREATEST_INT, LEAST_I8, LEAST_INT
 from co2.wire.writing import Unwritable, escape
 
 MOST_DEPTH = DEFAULT_LIMITS.max_depth
@@ -123,7 +124,7 @@ def _write_members(
                 _write_other(item, append, scalars, levels)
                 append("</member>")
     except Unwritable as error:
-        error.steps.append(f".{name}" if isinstance(name, str) else f"[{shorten(repr(name))}]")
+        error.steps.append(f".{name}" if isinstance(name, str) else f"[{quote(name)}]")
         raise
 
 

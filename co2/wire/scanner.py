@@ -157,10 +157,12 @@ def _scan_values(
         name = token[NAME]
         if name is None:
             append(value)
-        elif members is not None and name not in members:
-            members[name] = value
         else:
-            raise _Unknown
+            if "&" in name:
+                name = resolve(name)
+            if members is None or name in members:
+                raise _Unknown
+            members[name] = value
         if kind >= STRUCT:
             if len(enclosing) == limits.max_depth:
                 raise _Unknown
