@@ -202,19 +202,14 @@ def _union_check(annotation: Any, arguments: tuple[Any, ...]) -> Check | None:
 
     def check(value: Any) -> Any:
         converted: list[Any] = []
-        mismatches = []
+        inner: list[Mismatch] = []
         for branch in known:
             try:
-                result = branch(value)
+                converted.append(branch(value))
             except Mismatch as mismatch:
-                mismatches.append(mismatch)
-                continue
-            if type(result) is type(value):
-                return result
-            converted.append(result)
-        if converted:
-            return converted[0]
-        inner = [mismatch for mismatch in mismatches if mismatch.path]
+                inner.extend([mismatch] if mismatch.path else [])
+        if converted:  # the branch that leaves the value's type as it is fits best
+            return next((one for one in converted if type(one) is type(value)), converted[0])
         if len(inner) == 1:  # one branch is of the right kind: say what is wrong in there
             raise inner[0]
         raise _wrong(describe(annotation), value)
