@@ -27,21 +27,19 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from co2.model.calls import Caller
-from co2.net.http_head import Head
+from co2.net.http_head import NO_HTTP, Head, begins_like_http
 from co2.net.http_outlet import Outlet, outlet_of
 from co2.net.http_reply import (
     FULL,
     HEAD_TOO_LARGE,
     TOO_SLOW,
     Refusal,
-    bad_request,
     refusal_bytes,
 )
 from co2.net.http_serving import Ends, GeneralConnection, Serving, ends_of
 from co2.net.http_timer import LazyTimer
 
 _END = b"\r\n\r\n"
-_NO_HTTP = bad_request("The first byte is none of HTTP's.")
 
 
 class _Body:
@@ -299,11 +297,10 @@ class FastConnection(Protocol):
 
     def _check_beginning(self, rest: bytes) -> None:
         self._timer.by(self._since + self._serving.limits.request_timeout)
-        first = rest.lstrip(b"\r\n")[:1]
         if len(rest) > self._serving.limits.max_head:
             self._refuse(HEAD_TOO_LARGE)
-        elif first and not b"!" <= first <= b"~":
-            self._refuse(_NO_HTTP)
+        elif not begins_like_http(rest):
+            self._refuse(NO_HTTP)
 
     def _begin_body(self, head: Head, first: bytes, served: int) -> None:
         if self._cut_at is None:

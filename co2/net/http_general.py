@@ -26,7 +26,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from co2.model.calls import Caller
-from co2.net.http_head import Head
+from co2.net.http_head import NO_HTTP, Head, begins_like_http
 from co2.net.http_reply import (
     FULL,
     HEAD_TOO_LARGE,
@@ -174,6 +174,9 @@ class GeneralChannel(HTTPChannel):
         if self._due is None and not self.requests:
             self._due = self.serving.clock.seconds() + self.serving.limits.request_timeout
             self._timer.by(self._due)
+            if not begins_like_http(data):
+                self.refuse(NO_HTTP)
+                return
         super().dataReceived(data)
 
     def lineReceived(self, line: bytes) -> None:
@@ -241,6 +244,9 @@ class GeneralChannel(HTTPChannel):
 
     def refuse(self, refusal: Refusal) -> None:
         """Say why, and read on for a moment, so that the client sees it and no reset."""
+        if self._refused:
+            # More of the piece of bytes that was refused.
+            return
         now = self.serving.clock.seconds()
         self._refused = True
         assert self.transport is not None

@@ -40,6 +40,7 @@ from co2.interfaces import INetwork, IPeer
 from co2.model.hosts import Address
 from co2.net.http_post import Post, PostingConnection
 from co2.net.http_timer import LazyTimer
+from co2.net.local_address import local_ip_towards
 
 MOST_ANSWER = 16 * 1024 * 1024
 CONNECT_TIMEOUT = 10.0
@@ -76,6 +77,10 @@ class HttpNetwork:
         return HttpPeer(
             _endpoint(self._reactor, address), clock, address, authorization, self._most
         )
+
+    def local_ip(self, towards: Address) -> str:
+        """Give the address that a connection there would come from; nothing is sent."""
+        return local_ip_towards(towards)
 
 
 @implementer(IPeer)
