@@ -24,6 +24,7 @@ from co2.rpc.typenames import describe, describe_choices
 Check = Callable[[Any], Any]
 
 NoneType = type(None)
+_LONGEST_NAME = 60
 
 
 class Mismatch(Exception):
@@ -159,6 +160,13 @@ def _tuple_check(arguments: tuple[Any, ...]) -> Check:
 _check_dict = _instance_check(dict, "dict")
 
 
+def _member(name: str) -> str:
+    """Give the step to a member; a name from the wire may be long and strange."""
+    if len(name) <= _LONGEST_NAME and name.isprintable():
+        return f".{name}"
+    return f"[{name[:_LONGEST_NAME]!a}...]"
+
+
 def _dict_check(arguments: tuple[Any, ...]) -> Check:
     element = check_for(arguments[1]) if len(arguments) == 2 else None
     if element is None:
@@ -170,7 +178,7 @@ def _dict_check(arguments: tuple[Any, ...]) -> Check:
             try:
                 checked[name] = element(item)
             except Mismatch as mismatch:
-                raise mismatch.inside(f".{name}") from None
+                raise mismatch.inside(_member(name)) from None
         return checked
 
     return check
