@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_room import nested, same, scalars, texts, values
+from wire_room import nested, same, scalars, texts, unhurriedly, values
 
 from co2.errors import UnsupportedValue
 from co2.model.calls import Encoded
@@ -49,6 +49,7 @@ def write(value: Any, fine_times: bool = False) -> str:
     return write_value(value, "data", fine_times)
 
 
+@unhurriedly
 @given(values)
 def test_every_value_comes_back_as_it_was(value: Any) -> None:
     """Whatever the table of PROTOCOL section 2 lists survives a call and an answer."""
@@ -56,6 +57,7 @@ def test_every_value_comes_back_as_it_was(value: Any) -> None:
     assert same(decode_reply(encode_reply(value)), value)
 
 
+@unhurriedly
 @given(nested(scalars.filter(lambda leaf: not isinstance(leaf, datetime))))
 def test_the_standard_library_reads_what_is_written(value: Any) -> None:
     """An independent decoder gets the same values."""
@@ -63,6 +65,7 @@ def test_the_standard_library_reads_what_is_written(value: Any) -> None:
     assert method == "m" and same(there, value)
 
 
+@unhurriedly
 @given(nested(scalars.filter(lambda leaf: not isinstance(leaf, datetime))))
 def test_what_the_standard_library_writes_is_read(value: Any) -> None:
     """Apart from carriage returns, which it writes bare, and long integers, which it refuses."""
@@ -74,6 +77,7 @@ def test_what_the_standard_library_writes_is_read(value: Any) -> None:
         assert same(decode_call(document).params, (value,))
 
 
+@unhurriedly
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_float_is_written_exactly_and_without_exponent(value: float) -> None:
     """Readers that know nothing but sign, digits and point get every bit."""
@@ -187,6 +191,7 @@ def test_fine_times_go_only_where_they_are_wanted() -> None:
     assert plain.count("20031117T14:08:55<") == 2
 
 
+@unhurriedly
 @given(st.dictionaries(texts, values, max_size=4))
 def test_members_are_a_struct_without_its_tags(struct: dict[str, Any]) -> None:
     """What is written as members can be put between any two other members."""

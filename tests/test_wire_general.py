@@ -6,9 +6,9 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from wire_room import call, damaged, spelled_calls, values
+from wire_room import call, damaged, spelled_calls, thoroughly, values
 
 from co2 import errors
 from co2.wire.general import read_document
@@ -200,7 +200,7 @@ def test_the_deepest_and_the_fullest_document_that_is_allowed_is_read() -> None:
         decode_call(encode_call("m", [[[1]]]), Limits(max_depth=1))
 
 
-@settings(max_examples=400)
+@thoroughly
 @given(damaged(st.one_of(spelled_calls(), values.map(lambda value: encode_call("m", [value])))))
 def test_no_document_raises_anything_but_a_document_error(document: bytes) -> None:
     """Whatever the bytes are, what comes out is a call or one of co2's own errors."""
@@ -212,7 +212,7 @@ def test_no_document_raises_anything_but_a_document_error(document: bytes) -> No
             assert error.text
 
 
-@settings(max_examples=200)
+@thoroughly
 @given(st.binary() | damaged(values.map(encode_reply)))
 def test_no_answer_raises_anything_but_an_error_of_co2(document: bytes) -> None:
     """Whatever comes back from another program, its caller gets a value or a Co2Error."""

@@ -7,12 +7,14 @@ from xml.sax.saxutils import unescape
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wire_room import unhurriedly
 
 from co2.wire.references import resolve
 
 _pieces = st.sampled_from(["&amp;", "&lt;", "&gt;", "lt;", "amp;", "#13;", ";", "a"])
 
 
+@unhurriedly
 @given(st.lists(_pieces).map("".join))
 def test_the_three_usual_entities_are_resolved_once(text: str) -> None:
     """An ampersand that comes out of a reference begins no other one."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import xmlrpc.client
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from wire_room import SHRUBBERY, call, damaged, same, spelled_calls, values
+from wire_room import SHRUBBERY, call, damaged, same, spelled_calls, thoroughly, unhurriedly, values
 
 from co2.wire.general import read_document
 from co2.wire.limits import DEFAULT_LIMITS, Limits
@@ -39,7 +40,7 @@ def steps(document: bytes) -> int:
     return count
 
 
-@settings(max_examples=600)
+@thoroughly
 @given(st.one_of(spelled_calls(), damaged(_written), damaged(spelled_calls())))
 def test_the_two_decoders_agree_on_all_that_the_scanner_accepts(document: bytes) -> None:
     """Whatever the scanner accepts the general decoder accepts, and gives the same."""
@@ -50,12 +51,20 @@ def test_the_two_decoders_agree_on_all_that_the_scanner_accepts(document: bytes)
         assert same(found[0].params, params)
 
 
+@unhurriedly
 @given(values)
 def test_what_co2_writes_is_a_usual_form(value: Any) -> None:
     """No document of co2's own ever needs the general decoder."""
     found = scanned(encode_call("notify", [value]))
     assert found is not None and same(found[0].params, (value,))
     assert same(scan_answer(encode_reply(value), DEFAULT_LIMITS), [value])
+
+
+def test_fine_times_between_co2_hosts_are_a_usual_form() -> None:
+    """Microseconds do not cost the fast way."""
+    moment = datetime(2003, 11, 17, 14, 8, 55, 7, tzinfo=UTC)
+    found = scanned(encode_call("notify", [moment], fine_times=True))
+    assert found is not None and found[0].params == (moment,)
 
 
 def test_what_the_standard_library_writes_is_a_usual_form() -> None:

@@ -7,6 +7,7 @@ import base64
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wire_room import unhurriedly
 
 from co2.wire.values import SCALARS, read_base64, read_boolean, read_double, read_integer, shorten
 
@@ -92,6 +93,7 @@ def test_a_boolean_is_one_or_zero(text: str) -> None:
         read_boolean(text)
 
 
+@unhurriedly
 @given(st.binary(), st.integers(1, 80))
 def test_base64_is_read_whatever_its_lines(data: bytes, width: int) -> None:
     """White space inside base64 is no part of it."""

@@ -7,11 +7,12 @@ from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
-from wire_room import texts
+from wire_room import texts, unhurriedly
 
 from co2.wire.writing import ILLEGAL_CHARACTER, Unwritable, escape, replace_illegal
 
 
+@unhurriedly
 @given(texts)
 def test_a_text_is_read_back_as_it_was_by_any_parser(text: str) -> None:
     """Markup, line ends and every legal character survive the standard library's parser."""

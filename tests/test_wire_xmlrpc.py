@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_room import SHRUBBERY, reply, same, values
+from wire_room import SHRUBBERY, reply, same, unhurriedly, values
 
 from co2.errors import (
     BadValue,
@@ -80,6 +80,7 @@ def test_a_result_and_a_value_are_named_too() -> None:
         encode_value({"a": object()}, "here")
 
 
+@unhurriedly
 @given(st.integers(), st.text())
 def test_a_fault_is_always_written(code: int, text: str) -> None:
     """Whatever the text holds and the code is, the caller gets a fault that can be read."""
@@ -136,6 +137,7 @@ def test_what_is_no_answer_is_a_document_error(document: bytes, error: type[Docu
     assert type(raised.value) is error
 
 
+@unhurriedly
 @given(values)
 def test_an_encoded_value_stands_for_the_value(value: Any) -> None:
     """Wherever it is put, the other side gets what was encoded."""
@@ -167,6 +169,7 @@ def test_an_encoded_value_leaves_room_for_the_struct_around_it() -> None:
         encode_value([deep])
 
 
+@unhurriedly
 @given(st.dictionaries(st.sampled_from("abc"), values), values)
 def test_pieces_make_a_call_with_one_member_more(struct: dict[str, Any], token: Any) -> None:
     """Members that are written once can be sent with others beside them, uncopied."""

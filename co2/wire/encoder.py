@@ -130,13 +130,9 @@ def _write_members(
 
 def _write_other(value: Any, append: _Append, scalars: _Scalars, levels: int) -> None:
     """Write what has no entry in the table: a container, or a subclass of something."""
-    if type(value) is dict:
-        append("<value><struct>")
-        _write_members(value, append, scalars, _one_less(levels))
-        append("</struct></value>")
-    elif isinstance(value, (list, tuple)) and not isinstance(value, Encoded):
+    if isinstance(value, (list, tuple)) and not isinstance(value, Encoded):
         _write_array(value, append, scalars, _one_less(levels))
-    elif isinstance(value, Mapping):
+    elif isinstance(value, (dict, Mapping)):  # the exact type first: asking an ABC takes time
         append("<value><struct>")
         _write_members(value, append, scalars, _one_less(levels))
         append("</struct></value>")
