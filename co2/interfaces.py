@@ -100,6 +100,9 @@ class INetwork(Interface):
             authorization: the value of the Authorization header, or None for none.
         """
 
+    def local_ip(towards: Address) -> str:
+        """Give the address, in canonical form, that a connection there would come from."""
+
 
 class IJournal(Interface):
     """The numbered messages of one relay or sender, oldest first."""
@@ -109,7 +112,12 @@ class IJournal(Interface):
     first_seq = Attribute("the number of the oldest entry that is still kept; last_seq + 1 if none")
 
     def append(message: Message) -> Deferred[Entry]:
-        """Give the message its number and keep it; the Deferred fires when it is safe."""
+        """Give the message its number and keep it.
+
+        Returns:
+            a Deferred that fires when it is safe; it fails with a Co2Error if the message cannot
+            be taken, which then has no number.
+        """
 
     def read(after: int, most: int) -> list[Entry]:
         """Give up to `most` entries with a number greater than `after`, oldest first."""
