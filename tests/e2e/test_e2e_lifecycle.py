@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from e2e.network import PLUGINS, Network, Server, write_config
-from e2e.processes import eventually, free_port, run
+from e2e.processes import eventually, run
 
 pytestmark = pytest.mark.process
 
