@@ -91,6 +91,8 @@ def _write(value: Any, append: _Append, scalars: _Scalars, levels: int) -> None:
 
 
 def _write_array(items: Iterable[Any], append: _Append, scalars: _Scalars, levels: int) -> None:
+    if levels < 0:
+        raise _too_deep()
     append("<value><array><data>")
     item: Any = None
     try:
@@ -110,6 +112,8 @@ def _write_array(items: Iterable[Any], append: _Append, scalars: _Scalars, level
 def _write_members(
     struct: Mapping[str, Any], append: _Append, scalars: _Scalars, levels: int
 ) -> None:
+    if levels < 0:
+        raise _too_deep()
     name: Any = None
     try:
         for name, item in struct.items():
@@ -131,19 +135,17 @@ def _write_members(
 def _write_other(value: Any, append: _Append, scalars: _Scalars, levels: int) -> None:
     """Write what has no entry in the table: a container, or a subclass of something."""
     if isinstance(value, (list, tuple)) and not isinstance(value, Encoded):
-        _write_array(value, append, scalars, _one_less(levels))
+        _write_array(value, append, scalars, levels - 1)
     elif isinstance(value, (dict, Mapping)):  # the exact type first: asking an ABC takes time
         append("<value><struct>")
-        _write_members(value, append, scalars, _one_less(levels))
+        _write_members(value, append, scalars, levels - 1)
         append("</struct></value>")
     else:
         append(_write_subclass(value, scalars))
 
 
-def _one_less(levels: int) -> int:
-    if levels <= 0:
-        raise Unwritable(f"nested deeper than {MOST_DEPTH} arrays and structs, or within itself")
-    return levels - 1
+def _too_deep() -> Unwritable:
+    return Unwritable(f"nested deeper than {MOST_DEPTH} arrays and structs, or within itself")
 
 
 def _write_subclass(value: Any, scalars: _Scalars) -> str:
