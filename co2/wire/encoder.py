@@ -45,7 +45,7 @@ def write_value(value: Any, path: str, fine_times: bool, levels: int = MOST_DEPT
     Args:
         value: anything of the table in PROTOCOL section 2, or holding `Encoded` ones.
         path: what errors call the value; "" if only its members have names.
-        fine_times: whether microseconds are written.
+        fine_times: whether microseconds are written; `Encoded` values are written as they are.
         levels: how many arrays and structs may be open inside each other.
 
     Raises:
@@ -227,11 +227,6 @@ def _write_encoded(value: Encoded) -> str:
     return value.xml.decode()
 
 
-def _write_encoded_plainly(value: Encoded) -> str:
-    """Give the bytes that are there, unless they carry microseconds that must not go out."""
-    return write_value(value.value, "", False) if value.fine_times else value.xml.decode()
-
-
 _FINE: _Scalars = {
     str: _write_str,
     int: _write_int,
@@ -243,11 +238,7 @@ _FINE: _Scalars = {
     datetime: _write_fine_time,
     Encoded: _write_encoded,
 }
-_PLAIN: _Scalars = {
-    **_FINE,
-    datetime: _write_plain_time,
-    Encoded: _write_encoded_plainly,
-}
+_PLAIN: _Scalars = {**_FINE, datetime: _write_plain_time}
 
 _EXACT: dict[type, Callable[[Any], Any]] = {
     str: str.__str__,

@@ -171,9 +171,8 @@ def encode_fault(fault: Fault) -> bytes:
 def encode_value(value: Any, path: str = "data", fine_times: bool = False) -> Encoded:
     """Write a value that is to become a struct's member, to be put into documents as it is.
 
-    An `Encoded` with fine times is written anew, without them, where a document must have none;
-    one without cannot get them back. So whoever keeps one for both kinds of hosts asks for fine
-    times.
+    What is made with fine times says so by its `fine_times`, and is for co2 hosts only; for the
+    others it is made anew, from its value.
 
     Raises:
         UnsupportedValue: it cannot travel, or only outside of a struct, for its depth.
