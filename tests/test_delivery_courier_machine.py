@@ -133,7 +133,7 @@ class CourierMachine(RuleBasedStateMachine):
 
     @rule()
     def restart_server(self):
-        self.network.attach(THERE, lambda body, claim: self.model.answer(body, claim))
+        self.network.attach(THERE, self.model.answer)
 
     @rule()
     def stop_server(self):
@@ -195,6 +195,8 @@ class CourierMachine(RuleBasedStateMachine):
 
 class Kind:
     """Equal to the error that a message of that kind is settled with."""
+
+    __hash__ = None  # type: ignore[assignment]  # it is never looked up
 
     def __init__(self, kind):
         self.error = PluginRaised if kind == "bad" else UnsupportedValue
