@@ -71,7 +71,7 @@ def methods(target: Target, pattern: str, host: str | None, verbose: bool, as_js
         co2 methods 'example.*'
         co2 methods -v relay.register
     """
-    found = ask(Through(target, host) if host else target, pattern)
+    found = ask(target.behind(host), pattern)
     if as_json:
         show_json([one.as_struct() for one in found])
     else:

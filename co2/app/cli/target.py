@@ -42,6 +42,14 @@ class Target:
         self.timeout = timeout
         self._client = Client(address, authorization, timeout)
 
+    def behind(self, host: str | None) -> Target | Through:
+        """Give the satellite of that host_id or nick behind this relay; this server for None."""
+        if host is None:
+            return self
+        longer = self.timeout + RELAYED_LONGER
+        self._client = Client(self.address, self.authorization, longer)
+        return Through(self, host)
+
     def call(self, method: str, *params: Any) -> Any:
         """Call a method of the server; raises what `Client.call` raises."""
         try:
@@ -78,7 +86,7 @@ class Through:
     """
 
     def __init__(self, relay: Target, host: str) -> None:
-        self._relay = Target(relay.address, relay.authorization, relay.timeout + RELAYED_LONGER)
+        self._relay = relay
         self._whom = {"host_id" if _is_host_id(host) else "nick": host}
         self._timeout = relay.timeout
 
