@@ -58,6 +58,16 @@ def test_goodbye_through_an_embedded_relay(network: Network) -> None:
     assert outer.probe("messages")[-1]["data"] == "goodbye"
 
 
+def test_interrupt(network: Network) -> None:
+    """Ctrl-C ends a server as orderly as SIGTERM does."""
+    server = network.satellite("one")
+    server.sees("one")
+    server.interrupt()
+    assert server.ended() == 0
+    assert "the probe ends" in server.log
+    assert not (server.state / "pid").exists()
+
+
 def test_every_plugin_ends_though_one_cannot(network: Network) -> None:
     """An __exit__ that raises or never returns keeps no other plugin from its own."""
     network.expecting_tracebacks = True
