@@ -134,6 +134,7 @@ class Network:
         secrets = [secret for server in self._servers for secret in server.secrets()]
         for server in self._servers:
             assert not [secret for secret in secrets if secret in server.log], server.log
+            assert "Starting factory" not in server.log, server.log
             if not self.expecting_tracebacks:
                 assert "Traceback" not in server.log, server.log
                 assert "Unhandled" not in server.log, server.log
