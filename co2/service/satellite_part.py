@@ -117,12 +117,13 @@ class SatellitePart:
         base = self._base
         found = find_packages(base.settings.plugin_dirs, entry_points(group=GROUP))
         return Loader(
-            found, self._send, base.reactor, base.reactor, lambda: base.settings.receive_timeout
+            found, self.send, base.reactor, base.reactor, lambda: base.settings.receive_timeout
         )
 
-    def _send(
+    def send(
         self, message: Any, topic: str | None = None, local: bool = False, retain: bool = False
     ) -> Sent:
+        """Take a plugin's message; see `Outbox.send`."""
         return self.outbox.send(message, topic, local, retain)
 
     def _deliver_here(self, message: Message) -> None:
