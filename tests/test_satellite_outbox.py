@@ -245,3 +245,17 @@ def test_waiting_in_the_reactors_thread_is_refused():
     office.hold()
     with pytest.raises(LocalError, match="await"):
         office.send().wait(1)
+
+
+def test_what_cannot_be_brought_is_not_waited_for():
+    """At the end a destination counts that answers, or that has not failed a few times yet."""
+    office = Office(["relay", "there", "away"])
+    assert office.outbox.is_brought()
+    office.hold()
+    office.send()
+    office.couriers["away"].tries = 2
+    office.couriers["there"].resume()
+    assert not office.outbox.is_brought(["relay"])
+    office.couriers["away"].tries = 3
+    assert not office.outbox.is_brought()
+    assert office.outbox.is_brought(["relay"])

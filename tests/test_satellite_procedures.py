@@ -1,4 +1,4 @@
-"""co2.satellite.procedures: `notify`, and calls that come through the relay with their own rights."""
+"""co2.satellite.procedures: `notify`, and calls that come through the relay."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_only_the_relay_may_relay(shown):
 
 def test_without_a_relay_nobody_may():
     """A satellite that has no relay has given nobody a token."""
-    procedures, calls = door(token=None)
+    procedures, _calls = door(token=None)
     with pytest.raises(Denied):
         procedures.relayed(RELAY, request())
 
