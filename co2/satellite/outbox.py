@@ -7,7 +7,7 @@ cannot work yet (not registered, relay away) just lags behind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from attrs import define, field
@@ -25,6 +25,9 @@ from co2.model.sent import Sent
 from co2.wire.xmlrpc import decode_call, encode_members, encode_value, wrap_members
 
 _NOWHERE = Address("127.0.0.1", 1)
+_IN_VAIN = 3
+"""Tries after which a destination counts as away: a second or so, longer than a hiccup."""
+
 _SERVER_SETS = frozenset({"id", "host_id", "time", "data", "seq", "hops", "token", "secret"}) | {
     "client_address",
     "redelivered",
@@ -81,6 +84,16 @@ class Outbox:
 
     def __len__(self) -> int:
         return len(self._pending)
+
+    def is_brought(self, given_up: Collection[str] = ()) -> bool:
+        """Tell whether nothing is left that could be brought away soon.
+
+        Args:
+            given_up: destinations that are known not to be there.
+        """
+        away = {name for name, one in self._couriers.items() if one.tries >= _IN_VAIN}
+        away.update(given_up)
+        return all(pending.open <= away for pending in self._pending.values())
 
     def add_courier(self, name: str, courier: ICourier) -> None:
         """Let one more destination have every message."""

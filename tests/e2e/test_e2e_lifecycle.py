@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from e2e.network import PLUGINS, Network, Server, write_config
-from e2e.processes import eventually, run
+from e2e.processes import eventually, free_port, run
 
 pytestmark = pytest.mark.process
 
 BIN = Path(sys.executable).parent
+SECRET = "a secret that two hosts share"
 
 
 def start_failing(folder: Path, role: str = "satellite", *options: str) -> str:
@@ -56,6 +57,24 @@ def test_goodbye_through_an_embedded_relay(network: Network) -> None:
     assert middle.stop() == 0
     assert len(outer.hears(501)) == 501
     assert outer.probe("messages")[-1]["data"] == "goodbye"
+
+
+def test_goodbye_where_somebody_is(network: Network) -> None:
+    """Last words go to the peer that is there; a dead peer or relay is not waited for."""
+    ports = free_port(), free_port(), free_port()
+    there, dead, relay = (f"http://127.0.0.1:{port}/" for port in ports)
+    peers = [(dead, SECRET), (there, SECRET)]
+    leaving = network.satellite("leaving", relay=relay, peers=peers, stop_timeout=3600.0)
+    staying = network.satellite(
+        "staying",
+        relay=None,
+        listen=f"tcp:{ports[0]}:interface=127.0.0.1",
+        peers=[(leaving.url, SECRET)],
+    )
+    leaving.probe("send", "hello")
+    staying.hears(1)
+    assert leaving.stop() == 0
+    assert [m["data"] for m in staying.hears(2)] == ["hello", "goodbye"]
 
 
 def test_interrupt(network: Network) -> None:
