@@ -72,6 +72,8 @@ class Cell:
 
     def deliver(self, struct: dict[str, Any]) -> str | Deferred[str]:
         """Hand over a message; see `IReceiver.deliver`."""
+        if self.state != "running":
+            return "skipped"
         if self._worker is not None:
             if self._stuck:
                 return "timeout"
@@ -123,7 +125,7 @@ class Cell:
     def _raised(self, failure: Failure) -> str:
         self._log.failure("{plugin}.receive raised", failure, plugin=self.name)
         error = failure.value
-        return f"raised: {type(error).__name__}: {_words(error)}"[:_TEXT]
+        return f"raised: {type(error).__name__}: {words(error)}"[:_TEXT]
 
     # -- methods -------------------------------------------------------------------------------
 
@@ -146,7 +148,7 @@ class Cell:
             return enter(self)
         except Exception as error:
             self._log.failure("{plugin}: its methods cannot be entered", plugin=self.name)
-            self.error = f"its methods are missing: {type(error).__name__}: {error}"
+            self.error = f"its methods are missing: {type(error).__name__}: {words(error)}"
             return []
 
     def _procedure(self, name: str, method: Callable[..., Any]) -> Procedure:
@@ -154,9 +156,7 @@ class Cell:
         return Procedure(name, self._guard(method), level, described=method, owner=self.name)
 
     def _own(self, procedure: Procedure) -> Procedure:
-        prefix = f"{self._package}."
-        if not all(name.startswith(prefix) for name in procedure.names):
-            raise ValueError(f"{procedure.name!r} does not begin with {prefix!r}")
+        # A name that is not the package's is refused by the registry, which knows the owner.
         return Procedure(
             procedure.name,
             self._guard(procedure.function),
@@ -231,7 +231,8 @@ def _wants_exc_info(method: Callable[..., Any]) -> bool:
     return False
 
 
-def _words(error: BaseException | None) -> str:
+def words(error: BaseException | None) -> str:
+    """Give an exception's own text, even if asking for it raises."""
     try:
         return str(error)
     except Exception:
@@ -250,7 +251,7 @@ def _stepped(
             while (reply := await worker.do(_step, generator, given)) is not _END:
                 given = yield reply
         finally:
-            worker.do(generator.close)
+            await worker.do(generator.close)
 
     return steps
 
