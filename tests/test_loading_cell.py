@@ -119,6 +119,49 @@ def test_one_that_hangs_is_reported_in_time(logged_failures):
     assert len(cancelled) == 1
 
 
+def test_one_that_was_late_is_not_waited_for_until_it_is_in_time():
+    """A plugin that hangs costs the others one timeout, not one for every message."""
+    clock = ClockReactor()
+    given: list[Deferred[None]] = []
+
+    def act(struct):
+        given.append(Deferred())
+        return given[-1]
+
+    cell = with_act(act, clock=clock)
+    first = cell.deliver({})
+    clock.advance(30)
+    assert result_of(first) == "timeout"
+    assert [result_of(cell.deliver({})) for _ in range(3)] == ["timeout"] * 3
+    assert len(given) == 4
+    given[-1].callback(None)
+    waited_for = cell.deliver({})
+    assert not waited_for.called
+    given[-1].callback(None)
+    assert result_of(waited_for) == "ok"
+
+
+def test_one_that_hangs_gets_only_so_many():
+    """What hangs does not pile up without an end."""
+    clock = ClockReactor()
+    given: list[Deferred[None]] = []
+
+    def act(struct):
+        given.append(Deferred())
+        return given[-1]
+
+    cell = with_act(act, clock=clock)
+    cell.deliver({})
+    clock.advance(30)
+    for _ in range(500):
+        cell.deliver({})
+    assert cell.deliver({}) == "timeout"
+    assert len(given) == 1 + 100
+    clock.advance(30)
+    cell.deliver({})
+    assert len(given) == 1 + 100 + 1
+
+
 def test_one_that_raises_after_its_time_is_logged(logged_failures):
     """Its outcome was told already; what it raises is not lost."""
     clock, waiting = ClockReactor(), Deferred(lambda deferred: deferred.callback(None))
