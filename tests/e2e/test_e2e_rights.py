@@ -365,12 +365,12 @@ def test_untokened_sender_on_another_machine(two_machines: TwoMachines, network:
     relay = network.relay(
         listen="tcp:2004:interface=0.0.0.0", insecure=True, through=two_machines.here
     )
+    relay.wait_for("listens at")
     client = "p.relay.relay({'host_id': p.relay.register({'port': 9})['host_id'], 'data': 1})"
     url = f"http://{two_machines.ip_here}:2004/"
     answer = call_from(two_machines, url, client, network.folder)
     assert "Fault 1002" in answer
     assert "allow_untokened" in answer
-    assert relay.log
 
 
 def call_from(machines: TwoMachines, url: str, expression: str, folder: Path) -> str:
