@@ -24,11 +24,13 @@ _PASTE = """
 co2 {role} is here: {url}
 Its state is in {folder}; Ctrl-C ends it. In another terminal, try:
 
+    {export}{first}
     co2 methods
-    co2 call example.example.greet world
     python3 -c "import xmlrpc.client as x; print(x.ServerProxy('{url}').system.listMethods())"
 
 """
+_FIRST = {"satellite": "co2 call example.example.greet world", "relay": "co2 satellites"}
+_USUAL_URL = "http://127.0.0.1:2004/"
 
 
 def run_server(role: str, options: Mapping[str, Any], verbose: bool = False) -> int:
@@ -60,7 +62,7 @@ def run_server(role: str, options: Mapping[str, Any], verbose: bool = False) -> 
         _stop(reactor)
 
     def started(url: str, folder: Path) -> None:
-        sys.stdout.write(_PASTE.format(role=role, url=url, folder=folder))
+        sys.stdout.write(_welcome(role, url, folder))
         sys.stdout.flush()
 
     server = Server(settings, reactor, read, started, failed)
@@ -73,6 +75,11 @@ def _run(server: Server, reactor: Any) -> None:
     reactor.addSystemEventTrigger("before", "shutdown", lambda: maybeDeferred(server.stopService))
     reactor.callWhenRunning(server.startService)
     reactor.run()
+
+
+def _welcome(role: str, url: str, folder: Path) -> str:
+    export = "" if url == _USUAL_URL else f"export CO2_URL={url}\n    "
+    return _PASTE.format(role=role, url=url, folder=folder, export=export, first=_FIRST[role])
 
 
 def _stop(reactor: Any) -> None:
