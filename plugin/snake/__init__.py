@@ -1,0 +1,1 @@
+"""snaked: a daemon whose commands are answered by Python generator functions."""
