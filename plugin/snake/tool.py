@@ -79,7 +79,7 @@ def _run(read: Callable[[], Genus]) -> int:
 
     # the module is typed as a module; what it is at run time is the installed reactor
     reactor: Any = installed
-    daemon = SnakeDaemon(read, reactor, DaemonLog(_to_terminal), reactor.stop)
+    daemon = SnakeDaemon(read, reactor, DaemonLog(_to_terminal), lambda: _stop(reactor))
     try:
         daemon.start()
     except (ConfigError, CodeError) as error:
@@ -90,6 +90,11 @@ def _run(read: Callable[[], Genus]) -> int:
     reactor.callWhenRunning(_take_signals, daemon, reactor)
     reactor.run()
     return 0
+
+
+def _stop(reactor: Any) -> None:
+    if reactor.running:
+        reactor.stop()
 
 
 def _take_signals(daemon: SnakeDaemon, reactor: Any) -> None:

@@ -15,6 +15,8 @@ from plugin.snake.cedar.wire import Wire
 
 FILE_SYSTEM = 4
 """The bit of FS among the ways to authenticate."""
+_NO_KEY = 0
+"""What the older exchange of keys, which the client expects here, has to say."""
 
 
 class IFileWitness(Protocol):
@@ -48,4 +50,5 @@ def authenticated(wire: Wire, witness: IFileWitness) -> Generator[None, MessageR
     wire.send_integer(0 if user is not None else -1)
     if user is None:
         raise NegotiationError("the client could not show that the directory is its own")
+    wire.send_integer(_NO_KEY)
     return user

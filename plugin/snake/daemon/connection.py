@@ -18,11 +18,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from plugin.snake.cedar.commands import name_of
-from plugin.snake.cedar.errors import CedarError
+from plugin.snake.cedar.errors import CedarError, PayloadError
 from plugin.snake.cedar.server import Command, Gate, Refused, ServerConnection
 from plugin.snake.cedar.wire import Wire
 from plugin.snake.daemon.logs import COMMAND, ERROR, SECURITY, DaemonLog
-from plugin.snake.handlers.run import Run
+from plugin.snake.handlers.run import PayloadTimeout, PeerGone, Run
 from plugin.snake.handlers.steps import Steps
 
 IDLE = 20.0
@@ -36,8 +36,8 @@ class ICommands(Shape):
     log: DaemonLog
     clock: IReactorTime
 
-    def gate(self, address: str) -> Gate:
-        """Give the gate for a peer's address."""
+    def gate(self, address: str, host: tuple[str, int]) -> Gate:
+        """Give the gate for a peer's address, and the address and port that it called."""
 
     def steps(self, command: Command) -> Steps | None:
         """Begin the handler of a command; None if the daemon did it by itself."""
@@ -63,6 +63,9 @@ class Connected(Shape):
 
     def getPeer(self) -> Any:
         """Give the peer's address."""
+
+    def getHost(self) -> Any:
+        """Give our address."""
 
     def registerProducer(self, producer: IPushProducer, streaming: bool) -> None:
         """Tell the producer when the send buffer is full."""
@@ -99,7 +102,9 @@ class CommandConnection(Protocol):
         if not self._daemon.connected(self):
             self._transport.abortConnection()
             return
-        self._server = ServerConnection(self._daemon.gate(self._peer), self._wire)
+        host = self._transport.getHost()
+        gate = self._daemon.gate(self._peer, (host.host, host.port))
+        self._server = ServerConnection(gate, self._wire)
         self._transport.registerProducer(self, True)
         self._expect()
 
@@ -187,7 +192,7 @@ class CommandConnection(Protocol):
             return
         name = name_of(self._command.number)
         if error is not None:
-            self._daemon.log.failure(f"the handler of {name} for {self._peer} raised", error)
+            self._tell(f"the handler of {name} for {self._peer}", error)
         if run.unsent:
             self._daemon.log.line(
                 f"the handler of {name} wrote {run.unsent} bytes that no end_of_message sent", ERROR
@@ -202,6 +207,13 @@ class CommandConnection(Protocol):
         if not self._serving:
             # a turn later: this is called from within the run that ends
             self._daemon.clock.callLater(0, self._go_on)
+
+    def _tell(self, who: str, error: BaseException) -> None:
+        """What the peer did wrong is worth a line; what the handler did, its traceback."""
+        if isinstance(error, (PeerGone, PayloadTimeout, PayloadError)):
+            self._daemon.log.line(f"{who} ended: {error}")
+        else:
+            self._daemon.log.failure(f"{who} raised", error)
 
     def _go_on(self) -> None:
         if self._run is None and not self._closed:

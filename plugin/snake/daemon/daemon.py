@@ -182,9 +182,9 @@ class SnakeDaemon:
 
     # --- what connections ask ------------------------------------------------------------------
 
-    def gate(self, address: str) -> PeerGate:
-        """Give the gate for a peer's address."""
-        return PeerGate(self._authority, address)
+    def gate(self, address: str, host: tuple[str, int]) -> PeerGate:
+        """Give the gate for a peer's address, and the address and port that it called."""
+        return PeerGate(self._authority, address, host)
 
     def connected(self, connection: CommandConnection) -> bool:
         """Note a new connection; False if there are too many."""

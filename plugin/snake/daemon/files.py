@@ -50,17 +50,20 @@ class FileWitness:
     """Sees who made a directory.
 
     Args:
+        address: host and port that the client called; it insists on finding them in the name, so
+            that no other server can borrow its proof.
         directory: where clients are told to make one; anyone must be able to, and nobody may
             remove another's (sticky), as in /tmp.
     """
 
-    def __init__(self, directory: Path | None = None) -> None:
+    def __init__(self, address: tuple[str, int], directory: Path | None = None) -> None:
+        self._prefix = f"FS_{address[0].replace(':', '-')}_{address[1]}_"
         self._directory = directory or Path(tempfile.gettempdir())
         self._domain = socket.gethostname()
 
     def path(self) -> str:
         """Give a path that does not exist and nobody can guess."""
-        return str(self._directory / f"FS_{secrets.token_hex(16)}")
+        return str(self._directory / f"{self._prefix}{secrets.token_hex(16)}")
 
     def owner(self, path: str) -> str | None:
         """Give `user@host` of whoever made the directory; None if it is none of one's own."""

@@ -41,7 +41,6 @@ class Authority:
 
     genus: Callable[[], Genus]
     sessions: SessionCache = field(factory=SessionCache)
-    witness: IFileWitness = field(factory=FileWitness)
     _count: itertools.count[int] = field(factory=itertools.count)
 
     def session_name(self) -> str:
@@ -61,14 +60,15 @@ class PeerGate:
     Args:
         authority: the daemon's.
         address: the peer's IP address.
+        host: address and port that it called.
     """
 
-    def __init__(self, authority: Authority, address: str) -> None:
+    def __init__(self, authority: Authority, address: str, host: tuple[str, int]) -> None:
         self._authority = authority
         self._address = address
         self.policy: Policy = authority.genus().policy
         self.sessions = authority.sessions
-        self.witness = authority.witness
+        self.witness: IFileWitness = FileWitness(host)
 
     def knows(self, number: int) -> bool:
         """Tell whether there is such a command."""
@@ -81,8 +81,12 @@ class PeerGate:
         return level is not None and rules.admits(level, user, self._address)
 
     def valid_commands(self, user: str) -> str:
-        """Give the numbers of what that user may run."""
-        known = {*self._authority.genus().table, *_LEVEL_OF_OURS}
+        """Give the numbers of what that user may run.
+
+        Not the question whether a command would pass: a client that finds it here asks within the
+        session of another command, and then does not find the answer.
+        """
+        known = {*self._authority.genus().table, *_LEVEL_OF_OURS} - {DC_SEC_QUERY}
         return ",".join(str(number) for number in sorted(known) if self.admits(number, user))
 
     def session_name(self) -> str:

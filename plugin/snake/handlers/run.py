@@ -39,6 +39,10 @@ class PeerGone(ConnectionError):
     """The peer closed the connection while the handler wanted something of it."""
 
 
+class PayloadTimeout(TimeoutError):
+    """The payload did not come, or not all of it, in time."""
+
+
 class _Phase(Enum):
     RUNNING = "the handler runs, or will next"
     PAYLOAD = "waiting for the first byte of the payload"
@@ -229,11 +233,11 @@ class Run:
 
     def _no_payload(self) -> None:
         self._timer = None
-        self._fail(TimeoutError(f"no payload came within {PAYLOAD_WAIT:g} seconds"))
+        self._fail(PayloadTimeout(f"no payload came within {PAYLOAD_WAIT:g} seconds"))
 
     def _incomplete(self) -> None:
         self._timer = None
-        self._fail(TimeoutError(f"the payload was not complete within {READ_WAIT:g} seconds"))
+        self._fail(PayloadTimeout(f"the payload was not complete within {READ_WAIT:g} seconds"))
 
     def _fail(self, error: Exception) -> None:
         self._resume(partial(self._steps.throw, error))
