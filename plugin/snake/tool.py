@@ -57,8 +57,10 @@ def _text(file: str | None) -> str:
         return ""
     try:
         return Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{file}: {error}"]) from None
+    except OSError as error:
+        raise ConfigError([f"{Path(file).name}: {error.strerror}"]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{Path(file).name}: {error.reason}, at byte {error.start}"]) from None
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -199,8 +199,8 @@ class ClassAd(MutableMapping[str, Any]):
         """Write the ad as JSON; expressions are strings `/Expr(…)/`."""
         return json.dumps(json_of(self.node, new_text), indent=2)
 
-    formatOld = printOld  # noqa: N815 - names of classad2
-    formatJson = printJson  # noqa: N815
+    formatOld = printOld
+    formatJson = printJson
 
 
 def _key(key: object) -> str:

@@ -63,7 +63,7 @@ class PrivateImports:
             where = f"{type(error).__name__}: {error}"
             raise CodeError([f"importing {PACKAGE} failed: {where}"]) from error
         if module is None:
-            raise CodeError([f"there is no module {PACKAGE} in {':'.join(self._path)}"])
+            raise CodeError([f"no module {PACKAGE} is in the directories of the SNAKE_PATH"])
         return module
 
     def _import(
