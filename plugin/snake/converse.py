@@ -16,7 +16,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from co2.api import ApplicationFailed, ask
+from co2.api import ApplicationFailed, InvalidParams, ask
 from plugin.snake.cedar.errors import PayloadError
 from plugin.snake.daemon.daemon import SnakeDaemon
 from plugin.snake.handlers.sentinel import end_of_message
@@ -64,8 +64,7 @@ class _Talk:
         try:
             return step()
         except HandlerFailed as failure:
-            assert failure.__cause__ is not None
-            raise failure.__cause__ from None
+            raise _shown(failure.__cause__) from None
 
     def groups(self, reply: tuple[Any, ...]) -> tuple[list[list[Any]], Exception | None]:
         """Give the replies that are complete, and what was wrong with an item, if anything."""
@@ -91,6 +90,12 @@ class _Talk:
             if item is end_of_message:
                 self.left = None
         return tuple(found)
+
+
+def _shown(error: BaseException | None) -> BaseException:
+    """A payload that does not fit is the caller's mistake, everything else the handler's."""
+    assert error is not None
+    return InvalidParams(str(error)) if isinstance(error, PayloadError) else error
 
 
 def sleep(clock: IReactorTime, seconds: float) -> Deferred[None]:
