@@ -34,6 +34,15 @@ def query(address, kind, constraint="true", projection=()):
     return [plain(ad) for ad in ads]
 
 
+def query_until(address, count, kind):
+    """Query until so many ads are there: nobody acknowledges an update."""
+    for _ in range(500):
+        found = query(address, kind)
+        if len(found) >= count:
+            return found
+    return found
+
+
 def ping(address, level):
     """Ask whether a level would pass, and who we are."""
     ad = htcondor2.ping(address, level)

@@ -122,7 +122,7 @@ def test_several_ads_on_one_connection_all_arrive(collector):
     ads = [f'[MyType = "Machine"; Name = "s{n}"; Memory = {n} * 1024; N = {n}]' for n in range(4)]
     requests = (
         ["advertise", ads, "UPDATE_STARTD_AD"],
-        ["query", "Startd"],
+        ["query_until", 4, "Startd"],
         ["query", "Any", "Memory > 1024 && N < 3", ["Name", "N"]],
         ["query", "Schedd"],
     )
@@ -159,7 +159,7 @@ def test_every_kind_of_value_goes_there_and_back(collector, way):
     (_, (found,)) = client(
         collector.address,
         ["advertise", [ad], "UPDATE_AD_GENERIC"],
-        ["query", "Any"],
+        ["query_until", 1, "Any"],
         **WAYS[way],
     )
     for name, (_, wanted) in VALUES.items():
@@ -180,5 +180,5 @@ def test_the_daemons_own_ad_reaches_a_collector(collector, tmp_path_factory):
     with Snaked(home, "MOCK", "none") as mock:
         mock.wait_for("sent an update")
         collector.wait_for("UPDATE_AD_GENERIC")
-        ((ad,),) = client(collector.address, ["query", "Any"])
+        ((ad,),) = client(collector.address, ["query_until", 1, "Any"])
     assert (ad["MyType"], ad["Mood"], ad["MyAddress"]) == ("MOCK", "fine", mock.address)
