@@ -11,7 +11,6 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
 from zope.interface import implementer
 
 from co2.api import ApplicationFailed, Co2Plugin, IProcedureSource, Level, Procedure, level
@@ -150,7 +149,7 @@ class X_Snake(Co2Plugin):
         )
         return command
 
-    def __exit__(self, *exc_info: Any) -> Deferred[Any]:
-        stopping = [daemon.stop() for daemon in self.daemons.values()]
+    def __exit__(self, *exc_info: Any) -> None:
+        for daemon in self.daemons.values():
+            daemon.stop()
         self.daemons = {}
-        return gatherResults(stopping)

@@ -68,7 +68,10 @@ class Gate(Protocol):
 
     policy: Policy
     sessions: SessionCache
-    witness: IFileWitness
+
+    @property
+    def witness(self) -> IFileWitness:
+        """Give who looks at the file system."""
 
     def knows(self, number: int) -> bool:
         """Tell whether there is such a command."""

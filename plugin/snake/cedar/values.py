@@ -11,6 +11,7 @@ Source: reference of CEDAR, sections 3.2 and 3.4.
 
 from __future__ import annotations
 
+import functools
 import math
 import struct
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from plugin.snake.cedar.errors import PayloadError
 from plugin.snake.classads import old
 from plugin.snake.classads.convert import checked_text
 from plugin.snake.classads.nodes import Expression, Literal
-from plugin.snake.classads.unparse import attribute_name, old_quoted, old_text
+from plugin.snake.classads.unparse import attribute_name, old_text
 from plugin.snake.classads.values import INTEGER_MAX, INTEGER_MIN, ClassAdException
 
 _INTEGER = struct.Struct(">q")
@@ -132,22 +133,29 @@ class MessageReader:
         count = self.integer()
         if not 0 <= count <= min(limit, self.left):
             raise PayloadError(f"an ad cannot have {count} attributes here")
-        entries: dict[str, tuple[str, Expression]] = {}
         try:
-            for _ in range(count):
-                key, name, expression = old.attribute(self._attribute_text())
-                entries[key] = (name, expression)
+            found = [old.attribute(raw) for raw in self._lines(count)]
         except (ClassAdException, RecursionError) as error:
             raise PayloadError(f"an attribute cannot be read: {error}") from error
-        self.string_bytes()
-        self.string_bytes()
-        return entries
+        return {key: (name, expression) for key, name, expression in found}
 
-    def _attribute_text(self) -> str:
+    def _lines(self, count: int) -> list[bytes]:
+        """Read so many strings and the two that follow them in an ad."""
+        if not self._sized:
+            pieces = self._data[self._at :].split(b"\0", count + 2)
+            if len(pieces) < count + 3:
+                raise PayloadError("an ad wanted, and the message ends within it")
+            if _SECRET_FOLLOWS not in pieces and max(map(len, pieces[:-1])) <= MAX_STRING:
+                self._at = len(self._data) - len(pieces[-1])
+                return pieces[:count]
+        lines = [self._attribute_bytes() for _ in range(count)]
+        self.string_bytes()
+        self.string_bytes()
+        return lines
+
+    def _attribute_bytes(self) -> bytes:
         raw = self.string_bytes()
-        if raw == _SECRET_FOLLOWS:
-            raw = self.string_bytes()
-        return raw.decode("utf-8", "surrogateescape")
+        return self.string_bytes() if raw == _SECRET_FOLLOWS else raw
 
     def literal_ad(self) -> dict[str, object]:
         """Read an ad that negotiates: at most 100 constants, by lower-cased name."""
@@ -226,24 +234,43 @@ class MessageWriter:
 
     def ad(self, entries: Entries) -> None:
         """Write an ad; private attributes stay here unless the connection is encrypted."""
-        shown = [entry for key, entry in entries.items() if self._sized or not is_private(key)]
-        self.integer(len(shown))
-        for name, expression in shown:
-            self.text(f"{attribute_name(name)} = {_constant_or_expression(expression)}")
-        self.text("")
-        self.text("")
+        lines = [
+            _line(entry[0], entry[1])
+            for key, entry in entries.items()
+            if self._sized or not is_private(key)
+        ]
+        self.integer(len(lines))
+        lines += (b"\0", b"\0")
+        if self._sized:
+            lines = [_INTEGER.pack(len(line)) + line for line in lines]
+        self._add(b"".join(lines))
 
     def python_ad(self, values: Mapping[str, bool | int | str]) -> None:
         """Write an ad of plain values, as negotiation does."""
         self.ad({name.lower(): (name, Literal(value)) for name, value in values.items()})
 
 
-def _constant_or_expression(expression: Expression) -> str:
-    """Strings and ints are nearly all there is, and need no dispatch."""
+_PLAIN = frozenset({str, int, bool, float})
+_REMEMBERED = 128
+
+
+def _line(name: str, expression: Expression) -> bytes:
+    """Write `Name = expression`; short constants are remembered, for handlers repeat themselves."""
     if type(expression) is Literal:
         value = expression.value
-        if type(value) is str:
-            return old_quoted(value)
-        if type(value) is int:
-            return str(value)
-    return old_text(expression)
+        kind = type(value)
+        if kind in _PLAIN and (kind is not str or len(value) <= _REMEMBERED):
+            return _constant_line(name, value)
+    return _checked_line(f"{attribute_name(name)} = {old_text(expression)}")
+
+
+@functools.lru_cache(maxsize=16384, typed=True)
+def _constant_line(name: str, value: str | int | bool | float) -> bytes:
+    return _checked_line(f"{attribute_name(name)} = {old_text(Literal(value))}")
+
+
+def _checked_line(text: str) -> bytes:
+    raw = checked_text(text).encode("utf-8", "surrogateescape") + b"\0"
+    if len(raw) > MAX_STRING:
+        raise ValueError(f"an attribute of {len(raw)} bytes is over the {MAX_STRING} allowed")
+    return raw

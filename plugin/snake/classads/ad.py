@@ -114,8 +114,9 @@ class ClassAd(MutableMapping[str, Any]):
 
     def __setitem__(self, key: str, value: Any) -> None:
         lowered = _key(key)
-        entry = self.attributes.get(lowered)
-        self.attributes[lowered] = (key if entry is None else entry[0], expression_of(value))
+        attributes = self.attributes
+        written = attributes[lowered][0] if lowered in attributes else key
+        attributes[lowered] = (written, expression_of(value))
 
     def __delitem__(self, key: str) -> None:
         self._entry(key)

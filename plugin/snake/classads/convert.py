@@ -54,7 +54,7 @@ def _unusual(value: Any) -> Expression:
         )
     for kind, make in _MAKERS.items():
         if isinstance(value, kind):
-            return make(value)
+            return make(str(value) if kind is str else value)
     raise TypeError(f"a ClassAd cannot hold a value of the type {type(value).__name__}")
 
 
@@ -73,7 +73,8 @@ def checked_text(value: str) -> str:
     """Give the text, if it can travel: no NUL, and nothing but bytes that were UTF-8 or raw."""
     if "\0" in value:
         raise ValueError("a string with a NUL character cannot travel")
-    value.encode("utf-8", "surrogateescape")
+    if not value.isascii():
+        value.encode("utf-8", "surrogateescape")
     return value
 
 
@@ -83,10 +84,10 @@ def _moment(value: datetime) -> Literal:
 
 _MAKERS: dict[type, Callable[[Any], Expression]] = {
     type(None): lambda value: Literal(UNDEFINED),
-    bool: lambda value: Literal(bool(value)),
+    bool: Literal,
     int: _integer,
     float: lambda value: Literal(float(value)),
-    str: lambda value: Literal(checked_text(str(value))),
+    str: lambda value: Literal(checked_text(value)),
     bytes: lambda value: Literal(checked_text(value.decode("utf-8", "surrogateescape"))),
     datetime: _moment,
     timedelta: lambda value: Literal(RelativeTime(value.total_seconds())),

@@ -11,17 +11,19 @@ import re
 from collections.abc import Iterator
 
 from plugin.snake.classads.lexer import old_to_new
-from plugin.snake.classads.nodes import Expression
+from plugin.snake.classads.nodes import Expression, Literal
 from plugin.snake.classads.parser import parse_expression
 from plugin.snake.classads.values import ClassAdException
 
 _LINE = re.compile(r"\s*(?:([A-Za-z_][A-Za-z0-9_.]*)|'((?:[^'\\]|\\.)+)')\s*=(?![=?!])", re.DOTALL)
+_SIMPLE = re.compile(r'([A-Za-z_][A-Za-z0-9_]*) = (?:"([^"\\]*)"|(-?[0-9]{1,18}))')
+"""What most attributes are: a string without anything to escape, or an int."""
 _REMEMBERED = 256
-"""Longer lines, in characters, are read anew each time, which bounds what is remembered."""
+"""Longer lines, in bytes, are read anew each time, which bounds what is remembered."""
 
 
-def attribute(line: str) -> tuple[str, str, Expression]:
-    """Read `Name = expression`.
+def attribute(line: bytes) -> tuple[str, str, Expression]:
+    """Read `Name = expression`, in UTF-8.
 
     Returns:
         the lower-cased name, the name, the expression, which may be shared.
@@ -32,7 +34,12 @@ def attribute(line: str) -> tuple[str, str, Expression]:
     return _remembered(line) if len(line) <= _REMEMBERED else _attribute(line)
 
 
-def _attribute(line: str) -> tuple[str, str, Expression]:
+def _attribute(raw: bytes) -> tuple[str, str, Expression]:
+    line = raw.decode("utf-8", "surrogateescape")
+    match = _SIMPLE.fullmatch(line)
+    if match is not None:
+        name, text, number = match.groups()
+        return name.lower(), name, Literal(int(number) if text is None else text)
     match = _LINE.match(line)
     if match is None:
         raise ClassAdException(f"no attribute: {line[:60]!r}")
@@ -52,6 +59,6 @@ def attributes(lines: Iterator[str]) -> dict[str, tuple[str, Expression]]:
                 break
             continue
         if not line.lstrip().startswith("#"):
-            key, name, expression = attribute(line)
+            key, name, expression = attribute(line.encode("utf-8", "surrogateescape"))
             found[key] = (name, expression)
     return found

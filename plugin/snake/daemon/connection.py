@@ -8,11 +8,12 @@ nothing for `IDLE` seconds between commands is closed; so is one that takes noth
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, cast
 from typing import Protocol as Shape
 
-from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -89,7 +90,8 @@ class CommandConnection(Protocol):
         self._wire = Wire()
         self._run: Run | None = None
         self._command: Command | None = None
-        self._idle: IDelayedCall | None = None
+        self._deadline = math.inf
+        self._overdue: Callable[[], None] = self._idled
         self._paused = self._serving = self._closed = False
         self._peer = "?"
 
@@ -250,17 +252,20 @@ class CommandConnection(Protocol):
             self._transport.pauseProducing()
 
     def _expect(self, otherwise: Callable[[], None] | None = None, seconds: float = IDLE) -> None:
-        """Set the one timer of the connection itself."""
-        self._calm()
-        self._idle = self._daemon.clock.callLater(seconds, otherwise or self._idled)
+        """Set the one deadline of the connection itself; the daemon looks at it now and then."""
+        self._overdue = otherwise or self._idled
+        self._deadline = self._daemon.clock.seconds() + seconds
 
     def _calm(self) -> None:
-        if self._idle is not None and self._idle.active():
-            self._idle.cancel()
-        self._idle = None
+        self._deadline = math.inf
+
+    def look_at_deadline(self, now: float) -> None:
+        """Close, if the peer should have done something by now."""
+        if now >= self._deadline:
+            self._calm()
+            self._overdue()
 
     def _idled(self) -> None:
-        self._idle = None
         self._daemon.log.line(f"{self._peer} said nothing for {IDLE:g} seconds", SECURITY)
         self._close()
 

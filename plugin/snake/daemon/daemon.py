@@ -13,12 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import cast
+from typing import Protocol as Shape
 
-from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IListeningPort, IReactorTCP, IReactorTime
-from twisted.internet.protocol import ServerFactory
+from twisted.internet.interfaces import IReactorFDSet, IReactorTCP, IReactorTime
+from twisted.internet.task import LoopingCall
 
 from plugin.snake.cedar.commands import DC_OFF_FAST, DC_OFF_GRACEFUL, DC_RECONFIG, name_of
 from plugin.snake.cedar.server import Command
@@ -27,6 +25,7 @@ from plugin.snake.daemon.files import sinful, write_address
 from plugin.snake.daemon.gate import Authority, PeerGate
 from plugin.snake.daemon.logs import ERROR, DaemonLog
 from plugin.snake.daemon.polling import Poller
+from plugin.snake.daemon.stream import Address, Listener
 from plugin.snake.daemon.updates import AdUpdates
 from plugin.snake.handlers.code import Code, load
 from plugin.snake.handlers.imports import CodeError
@@ -37,8 +36,21 @@ from plugin.snake.language.macros import ConfigError
 MAX_CONNECTIONS = 4000
 
 
-class Reactor(IReactorTCP, IReactorTime):
+SWEEP = 5.0
+"""Seconds between two looks for connections whose peer is overdue."""
+
+
+class Reactor(IReactorTCP, IReactorTime, IReactorFDSet):
     """What the daemon needs of a reactor."""
+
+
+class IListening(Shape):
+    """Something that listens; `address` says where."""
+
+    address: Address
+
+    def close(self) -> None:
+        """Listen no more."""
 
 
 class SnakeDaemon:
@@ -49,6 +61,7 @@ class SnakeDaemon:
         reactor: for sockets and timers.
         log: where lines go.
         ended: called when the daemon is to end: its poller returned, or a command said so.
+        listen: begins to listen, as `stream.Listener`.
     """
 
     def __init__(
@@ -57,13 +70,17 @@ class SnakeDaemon:
         reactor: Reactor,
         log: DaemonLog,
         ended: Callable[[], None],
+        listen: Callable[..., IListening] = Listener,
     ) -> None:
         self._read = read
         self._reactor = reactor
         self.clock: IReactorTime = reactor
         self.log = log
         self._ended = ended
-        self._port: IListeningPort | None = None
+        self._listen = listen
+        self._listener: IListening | None = None
+        self._sweeping = LoopingCall(self._sweep)
+        self._sweeping.clock = reactor
         self._connections: set[CommandConnection] = set()
         self._borrowed: set[Callable[[], None]] = set()
         self.genus: Genus
@@ -82,23 +99,26 @@ class SnakeDaemon:
             OSError: the address file cannot be written.
         """
         self._take_over(*self._new())
-        self._port = self._reactor.listenTCP(
-            self.genus.port, _Connections(self), 500, self.genus.interface
+        self._listener = self._listen(
+            self._reactor, lambda: CommandConnection(self), self.genus.interface, self.genus.port
         )
+        self._sweeping.start(SWEEP, now=False)
         self.log.line(f"snaked {self.genus.name} started, command socket {self.address}")
         self._write_address()
         self._begin()
 
-    def stop(self) -> Deferred[None]:
-        """Close everything; the Deferred fires when nothing is left."""
+    def stop(self) -> None:
+        """Close everything."""
         self._end_all()
         for connection in list(self._connections):
             connection.drop()
-        port, self._port = self._port, None
-        stopped = maybeDeferred(port.stopListening) if port is not None else maybeDeferred(_nothing)
+        if self._listener is not None:
+            self._listener.close()
+            self._sweeping.stop()
+        self._listener = None
         if self.genus.address_file is not None:
             self.genus.address_file.unlink(missing_ok=True)
-        return stopped.addCallback(lambda _: self.log.line(f"snaked {self.genus.name} stopped"))
+        self.log.line(f"snaked {self.genus.name} stopped")
 
     def reconfigure(self) -> list[str]:
         """Load configuration and code anew.
@@ -129,10 +149,7 @@ class SnakeDaemon:
     @property
     def address(self) -> str:
         """The sinful, as clients are given it; empty before the start."""
-        if self._port is None:
-            return ""
-        host = cast(IPv4Address, self._port.getHost())
-        return sinful(host.host, host.port)
+        return "" if self._listener is None else sinful(*self._listener.address)
 
     @property
     def live(self) -> int:
@@ -198,6 +215,11 @@ class SnakeDaemon:
         """Forget a connection."""
         self._connections.discard(connection)
 
+    def _sweep(self) -> None:
+        now = self.clock.seconds()
+        for connection in list(self._connections):
+            connection.look_at_deadline(now)
+
     def steps(self, command: Command) -> Steps | None:
         """Begin the handler of a command; None if the daemon did it by itself."""
         if command.number in self.genus.table:
@@ -223,17 +245,3 @@ class SnakeDaemon:
         """
         self._borrowed.add(close)
         return partial(self._borrowed.discard, close)
-
-
-class _Connections(ServerFactory):
-    noisy = False
-
-    def __init__(self, daemon: SnakeDaemon) -> None:
-        self._daemon = daemon
-
-    def buildProtocol(self, addr: object) -> CommandConnection:
-        return CommandConnection(self._daemon)
-
-
-def _nothing() -> None:
-    """There is no port to close."""

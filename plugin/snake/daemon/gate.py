@@ -68,7 +68,12 @@ class PeerGate:
         self._address = address
         self.policy: Policy = authority.genus().policy
         self.sessions = authority.sessions
-        self.witness: IFileWitness = FileWitness(host)
+        self._host = host
+
+    @property
+    def witness(self) -> IFileWitness:
+        """Give who looks at directories for this connection."""
+        return FileWitness(self._host)
 
     def knows(self, number: int) -> bool:
         """Tell whether there is such a command."""

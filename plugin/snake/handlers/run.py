@@ -32,7 +32,8 @@ from plugin.snake.handlers.steps import HandlerFailed, Request, Steps
 PAYLOAD_WAIT = 300.0
 READ_WAIT = 20.0
 _INLINE = 64
-"""Steps that are taken in one turn of the event loop before others get theirs."""
+"""Steps that are taken in one turn of the event loop before others get theirs. A timeout of 0 is
+a step like others: a turn for each would cost more than all else that a short reply does."""
 
 
 class PeerGone(ConnectionError):
@@ -48,7 +49,6 @@ class _Phase(Enum):
     PAYLOAD = "waiting for the first byte of the payload"
     WAITING = "suspended until something can be read or the time is over"
     READING = "suspended until whole messages are there"
-    TURN = "suspended for a turn of the event loop"
     ENDED = "over"
 
 
@@ -212,7 +212,8 @@ class Run:
         if request.timeout is None:
             self._begin_reading()
         elif request.timeout == 0 or self._readable():
-            self._set(0, self._turned, _Phase.TURN)
+            # others get their turn after `_INLINE` steps, see `_resume`
+            self._turned()
         else:
             self._set(request.timeout, self._timed_out, _Phase.WAITING)
 

@@ -11,6 +11,7 @@ because looking them up would wait.
 from __future__ import annotations
 
 import fnmatch
+import functools
 import ipaddress
 from collections.abc import Callable
 
@@ -78,7 +79,12 @@ class Rules:
         named = [name for name in (level, *_IMPLIED_BY.get(level, ())) if name in self.allow]
         if named:
             return any(self.allow[name].match(user, address) for name in named)
-        return level in _OPEN_TO_STRANGERS or ipaddress.ip_address(address).is_loopback
+        return level in _OPEN_TO_STRANGERS or _is_loopback(address)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address).is_loopback
 
 
 def _split(word: str) -> tuple[str, str]:
