@@ -7,6 +7,7 @@ SIGHUP reconfigures, SIGTERM ends, SIGUSR1 and SIGUSR2 wake the poller if one of
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -89,6 +90,9 @@ def _run(read: Callable[[], Genus]) -> int:
     except OSError as error:
         return _complain([f"{error.strerror or error}"])
     reactor.addSystemEventTrigger("before", "shutdown", daemon.stop)
+    # what was loaded stays; looking through it again and again costs queries
+    gc.collect()
+    gc.freeze()
     reactor.callWhenRunning(_take_signals, daemon, reactor)
     reactor.run()
     return 0

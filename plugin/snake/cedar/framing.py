@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from typing import Protocol
+from typing import Any, Protocol
 
 from plugin.snake.cedar.errors import FramingError
 
@@ -25,6 +25,40 @@ MAX_MESSAGE = 64 * 1024 * 1024
 PACKET_BODY = 256 * 1024
 """Bytes of a body that are written here."""
 NO_DIGEST = bytes(32)
+_FOLD = 65536
+
+
+class Transcript:
+    """What one direction said in clear, for the hash that may be asked of it."""
+
+    __slots__ = ("_folded", "_parts", "_size")
+
+    def __init__(self) -> None:
+        # most connections are never encrypted, and hashing is more work than keeping
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._folded: Any = None
+
+    def add(self, packet: bytes) -> None:
+        """Note a packet, its header included."""
+        self._parts.append(packet)
+        self._size += len(packet)
+        if self._size > _FOLD:
+            self._fold()
+
+    def _fold(self) -> None:
+        if self._folded is None:
+            self._folded = hashlib.sha256()
+        self._folded.update(b"".join(self._parts))
+        self._parts, self._size = [], 0
+
+    def digest(self) -> bytes:
+        """Give the hash of everything; zeros if nothing was said."""
+        if self._folded is None and not self._parts:
+            return NO_DIGEST
+        self._fold()
+        digest: bytes = self._folded.digest()
+        return digest
 
 
 class Seal(Protocol):
@@ -45,8 +79,7 @@ class PacketReader:
         self._parts: list[bytes] = []
         self._size = 0
         self._max_message = max_message
-        self._seen = hashlib.sha256()
-        self._any_seen = False
+        self._seen = Transcript()
         self.seal: Seal | None = None
 
     @property
@@ -61,7 +94,7 @@ class PacketReader:
 
     def digest(self) -> bytes:
         """Give the hash of everything that came in clear; zeros if nothing did."""
-        return self._seen.digest() if self._any_seen else NO_DIGEST
+        return self._seen.digest()
 
     def feed(self, data: bytes) -> None:
         """Take bytes from the peer.
@@ -101,14 +134,12 @@ class PacketReader:
         whole = HEADER_SIZE + length
         if len(self._pending) < whole:
             return None
-        body = bytes(memoryview(self._pending)[HEADER_SIZE:whole])
-        if self.seal is None:
-            self._seen.update(memoryview(self._pending)[:whole])
-            self._any_seen = True
-        else:
-            body = self.seal.apply(bytes(self._pending[:HEADER_SIZE]), body)
+        packet = bytes(self._pending[:whole])
         del self._pending[:whole]
-        return end != 0, body
+        if self.seal is None:
+            self._seen.add(packet)
+            return end != 0, packet[HEADER_SIZE:]
+        return end != 0, self.seal.apply(packet[:HEADER_SIZE], packet[HEADER_SIZE:])
 
     def _joined(self) -> bytes:
         message = b"".join(self._parts)
@@ -120,13 +151,12 @@ class PacketWriter:
     """Turns messages into packets of one direction."""
 
     def __init__(self) -> None:
-        self._sent = hashlib.sha256()
-        self._any_sent = False
+        self._sent = Transcript()
         self.seal: Seal | None = None
 
     def digest(self) -> bytes:
         """Give the hash of everything that was sent in clear; zeros if nothing was."""
-        return self._sent.digest() if self._any_sent else NO_DIGEST
+        return self._sent.digest()
 
     def packets(self, message: bytes, last: bool = True) -> bytes:
         """Give the packets for (a part of) a message; nothing for no bytes.
@@ -146,8 +176,7 @@ class PacketWriter:
     def _packet(self, body: bytes, last: bool) -> bytes:
         if self.seal is None:
             packet = _HEADER.pack(last, len(body)) + body
-            self._sent.update(packet)
-            self._any_sent = True
+            self._sent.add(packet)
             return packet
         header = _HEADER.pack(last, len(body) + self.seal.overhead())
         return header + self.seal.apply(header, body)

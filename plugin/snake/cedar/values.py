@@ -40,6 +40,7 @@ _PRIVATE = frozenset(
 Entries = Mapping[str, tuple[str, Expression]]
 
 
+@functools.lru_cache(maxsize=4096)
 def is_private(key: str) -> bool:
     """Tell whether an attribute (lower-cased) may travel only where it is encrypted."""
     return key in _PRIVATE or key.startswith("_condor_priv")
@@ -161,7 +162,7 @@ class MessageReader:
         """Read an ad that negotiates: at most 100 constants, by lower-cased name."""
         found: dict[str, object] = {}
         for key, (name, expression) in self.ad(MAX_NEGOTIATED).items():
-            if not isinstance(expression, Literal):
+            if type(expression) is not Literal:
                 raise PayloadError(f"{name} is no constant, and this ad may hold nothing else")
             found[key] = expression.value
         return found

@@ -113,7 +113,7 @@ class ClassAd(MutableMapping[str, Any]):
         return _to_python(self._entry(key)[1])
 
     def __setitem__(self, key: str, value: Any) -> None:
-        lowered = _key(key)
+        lowered = key.lower() if type(key) is str else _key(key)
         attributes = self.attributes
         written = attributes[lowered][0] if lowered in attributes else key
         attributes[lowered] = (written, expression_of(value))

@@ -8,6 +8,7 @@ binary library never has to be in the daemon.
 from __future__ import annotations
 
 import enum
+import functools
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -34,13 +35,25 @@ def expression_of(value: Any) -> Expression:
         ValueError: a str with a NUL.
         TypeError: a value that no ad can hold.
     """
-    make = _MAKERS.get(type(value))
+    kind = type(value)
+    if kind is int or (kind is str and len(value) <= _REMEMBERED):
+        return _literal(value)
+    make = _MAKERS.get(kind)
     if make is not None:
         return make(value)
     node = getattr(value, "node", None)
     if isinstance(node, Expression):
         return node
     return _unusual(value)
+
+
+_REMEMBERED = 128
+
+
+@functools.lru_cache(maxsize=8192)
+def _literal(value: int | str) -> Literal:
+    """Give a constant, which may be shared, for a value that is short."""
+    return _integer(value) if isinstance(value, int) else Literal(checked_text(value))
 
 
 def _unusual(value: Any) -> Expression:

@@ -117,11 +117,13 @@ class CommandConnection(Protocol):
         except CedarError as error:
             self._break_off(str(error))
             return
-        if self._run is None:
-            self._serve()
-        else:
+        if self._run is not None:
+            self._serving = True
             self._run.received()
-            self._read_ahead()
+            self._serving = False
+        if self._run is None and not self._closed:
+            self._serve()
+        self._read_ahead()
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         """The handler is told; it may still finish what needs no peer."""
@@ -243,6 +245,8 @@ class CommandConnection(Protocol):
             self._transport.write(data)
 
     def _read_ahead(self) -> None:
+        if self._closed:
+            return
         wanted = self._run is None or self._run.reads or self._wire.waiting < READ_AHEAD
         if wanted and self._paused:
             self._paused = False
@@ -261,6 +265,8 @@ class CommandConnection(Protocol):
 
     def look_at_deadline(self, now: float) -> None:
         """Close, if the peer should have done something by now."""
+        if self._run is not None:
+            self._run.look_at_deadline(now)
         if now >= self._deadline:
             self._calm()
             self._overdue()

@@ -36,7 +36,7 @@ from plugin.snake.language.macros import ConfigError
 MAX_CONNECTIONS = 4000
 
 
-SWEEP = 5.0
+SWEEP = 1.0
 """Seconds between two looks for connections whose peer is overdue."""
 
 

@@ -26,8 +26,6 @@ _log = Logger()
 _READ = 65536
 _FULL = 65536
 """Bytes that wait when the producer is told to pause."""
-_ACCEPTS = 32
-"""Connections that are accepted in one turn of the event loop."""
 _LATER = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EINTR, errno.ECONNABORTED})
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -210,6 +208,8 @@ class Listener:
         self._socket = socket.socket(family, socket.SOCK_STREAM)
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # what is accepted inherits it
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket.bind((interface, port))
             self._socket.listen(1024)
         except OSError:
@@ -238,19 +238,17 @@ class Listener:
         return "snaked"
 
     def doRead(self) -> None:
-        """Accept what waits."""
-        for _ in range(_ACCEPTS):
-            try:
-                accepted, peer = self._socket.accept()
-            except OSError as error:
-                if error.errno in _EXHAUSTED:
-                    _log.warn("no connection can be accepted: {why}", why=error.strerror)
-                return
-            self._begin(accepted, Address(*peer[:2]))
+        """Accept one connection; the reactor asks again while more wait."""
+        try:
+            accepted, peer = self._socket.accept()
+        except OSError as error:
+            if error.errno in _EXHAUSTED:
+                _log.warn("no connection can be accepted: {why}", why=error.strerror)
+            return
+        self._begin(accepted, Address(*peer[:2]))
 
     def _begin(self, accepted: socket.socket, peer: Address) -> None:
         accepted.setblocking(False)
-        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         stream = Stream(accepted, peer, self._own(accepted), self._reactor, self._make())
         try:
             stream.begin()

@@ -4,8 +4,9 @@ How it works. `Steps` says what the handler asks for; a `Run` sends the reply, w
 something can be read or the time is over, reads, and resumes the handler. It is told of bytes, of
 the peer's leaving, and of a full send buffer; it never blocks, whatever the peer does.
 
-Invariants: at most one timer is set. After `_end` or `close` nothing of it is left to happen: no
-timer, no generator. Values that were not sent are never made up: what cannot be read or sent is
+Invariants: at most one timer is set, and only for a timeout of the handler's own; whoever owns the
+run calls `look_at_deadline` every few seconds for the rest. After `_end` or `close` nothing of it
+is left to happen: no timer, no generator. Values are never made up: what cannot be read or sent is
 raised in the handler, at its yield.
 
 The waits, all in seconds: the first payload may take `PAYLOAD_WAIT`, as the original's daemon
@@ -14,6 +15,7 @@ core allows; a payload that has begun, or is read without a timeout, may take `R
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from enum import Enum
 from functools import partial
@@ -34,6 +36,9 @@ READ_WAIT = 20.0
 _INLINE = 64
 """Steps that are taken in one turn of the event loop before others get theirs. A timeout of 0 is
 a step like others: a turn for each would cost more than all else that a short reply does."""
+
+
+_NOTHING = Request(None, None, None)
 
 
 class PeerGone(ConnectionError):
@@ -80,7 +85,8 @@ class Run:
         self._writer = wire.writer()
         self._phase = _Phase.RUNNING
         self._timer: IDelayedCall | None = None
-        self._request = Request(None, None, None)
+        self._request = _NOTHING
+        self._deadline = math.inf
         self._values: list[Any] = []
         self._next: Callable[[], Request | None] | None = None
         self._looping = self._held = self._gone = self._closing = False
@@ -207,7 +213,7 @@ class Run:
         request = self._request
         asks_first = self._awaits_payload and request.reply is None and request.formats is not None
         if asks_first and not self._readable():
-            self._set(PAYLOAD_WAIT, self._no_payload, _Phase.PAYLOAD)
+            self._expect(PAYLOAD_WAIT, _Phase.PAYLOAD)
             return
         if request.timeout is None:
             self._begin_reading()
@@ -232,13 +238,17 @@ class Run:
         self._timer = None
         self._resume(partial(self._steps.send, None))
 
-    def _no_payload(self) -> None:
-        self._timer = None
-        self._fail(PayloadTimeout(f"no payload came within {PAYLOAD_WAIT:g} seconds"))
-
-    def _incomplete(self) -> None:
-        self._timer = None
-        self._fail(PayloadTimeout(f"the payload was not complete within {READ_WAIT:g} seconds"))
+    def look_at_deadline(self, now: float) -> None:
+        """Give up on the payload if it should have been here by now; called every few seconds."""
+        if now < self._deadline:
+            return
+        nothing = self._phase is _Phase.PAYLOAD
+        self._cancel()
+        self._fail(
+            PayloadTimeout(f"no payload came within {PAYLOAD_WAIT:g} seconds")
+            if nothing
+            else PayloadTimeout(f"the payload was not complete within {READ_WAIT:g} seconds")
+        )
 
     def _fail(self, error: Exception) -> None:
         self._resume(partial(self._steps.throw, error))
@@ -268,8 +278,8 @@ class Run:
             if complete:
                 self._cancel()
                 self._resume(partial(self._steps.send, tuple(self._values)))
-            elif self._timer is None:
-                self._set(READ_WAIT, self._incomplete, _Phase.READING)
+            elif self._deadline == math.inf:
+                self._expect(READ_WAIT, _Phase.READING)
 
     def _gather(self, wanted: tuple[Any, ...]) -> bool:
         """Read as many values as there are; tell whether these are all."""
@@ -296,7 +306,13 @@ class Run:
         self._phase = phase
         self._timer = self._clock.callLater(seconds, then)
 
+    def _expect(self, seconds: float, phase: _Phase) -> None:
+        """Bound what the peer may take; coarse, because nearly every bound is met at once."""
+        self._phase = phase
+        self._deadline = self._clock.seconds() + seconds
+
     def _cancel(self) -> None:
+        self._deadline = math.inf
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
