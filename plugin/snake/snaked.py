@@ -15,8 +15,9 @@ from zope.interface import implementer
 
 from co2.api import ApplicationFailed, Co2Plugin, IProcedureSource, Level, Procedure, level
 from plugin.snake.converse import converse
-from plugin.snake.daemon.daemon import SnakeDaemon
+from plugin.snake.daemon.daemon import IListening, SnakeDaemon
 from plugin.snake.daemon.logs import DaemonLog
+from plugin.snake.daemon.stream import Listener
 from plugin.snake.handlers.imports import CodeError
 from plugin.snake.language.macros import ConfigError
 from plugin.snake.language.table import Entry
@@ -38,6 +39,7 @@ class X_Snake(Co2Plugin):
     genera: Iterable[str] = ()
     config: str | None = None
     reactor: Any = None
+    listen: Callable[..., IListening] = staticmethod(Listener)
 
     def __init__(self, var_dict: Mapping[str, Any]) -> None:
         super().__init__(var_dict)
@@ -53,7 +55,7 @@ class X_Snake(Co2Plugin):
     def _start(self, genus: str) -> None:
         log = DaemonLog(partial(self.log, self))
         read = reader(genus, self.config, {})
-        daemon = SnakeDaemon(read, self.reactor, log, partial(self._ended, genus))
+        daemon = SnakeDaemon(read, self.reactor, log, partial(self._ended, genus), self.listen)
         try:
             daemon.start()
         except (ConfigError, CodeError) as error:
