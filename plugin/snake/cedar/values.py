@@ -131,6 +131,12 @@ class MessageReader:
         Raises:
             PayloadError: it ends too early, or an attribute is none.
         """
+        if self._at == 0 and not self._sized and len(self._data) <= _WHOLE:
+            entries, self._at = _whole_ad(self._data, limit)
+            return dict(entries)
+        return self._ad(limit)
+
+    def _ad(self, limit: int) -> dict[str, tuple[str, Expression]]:
         count = self.integer()
         if not 0 <= count <= min(limit, self.left):
             raise PayloadError(f"an ad cannot have {count} attributes here")
@@ -175,6 +181,17 @@ class MessageReader:
         """
         if self.left:
             raise PayloadError(f"the message has {self.left} bytes more than were asked for")
+
+
+_WHOLE = 512
+
+
+@functools.lru_cache(maxsize=1024)
+def _whole_ad(data: bytes, limit: int) -> tuple[dict[str, tuple[str, Expression]], int]:
+    """Read an ad that a short message begins with; tools send the same queries all the time."""
+    reader = MessageReader(data)
+    entries = reader._ad(limit)
+    return entries, len(data) - reader.left
 
 
 class MessageWriter:

@@ -42,11 +42,19 @@ class Authority:
     genus: Callable[[], Genus]
     sessions: SessionCache = field(factory=SessionCache)
     _count: itertools.count[int] = field(factory=itertools.count)
+    _pool: bytes = b""
 
     def session_name(self) -> str:
         """Give a name that no session ever had."""
         parts = ("snaked", os.getpid(), int(time.time()), next(self._count), secrets.token_hex(8))
         return ":".join(map(str, parts))
+
+    def random_bytes(self, count: int) -> bytes:
+        """Give bytes that nobody can guess, and none of them twice."""
+        if len(self._pool) < count:
+            self._pool = secrets.token_bytes(4096)
+        drawn, self._pool = self._pool[:count], self._pool[count:]
+        return drawn
 
     def level(self, number: int) -> str | None:
         """Give the level that a command needs; None if there is no such command."""
@@ -100,4 +108,4 @@ class PeerGate:
 
     def random_bytes(self, count: int) -> bytes:
         """Give bytes that nobody can guess."""
-        return secrets.token_bytes(count)
+        return self._authority.random_bytes(count)
