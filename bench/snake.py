@@ -39,7 +39,7 @@ for _ in range(rounds):
 ROUNDS = 15
 
 
-def read_message(connection):
+def read_message(connection: socket.socket) -> bytes:
     """Read the packets of one message; empty at the end."""
     whole = b""
     while True:
@@ -52,12 +52,14 @@ def read_message(connection):
             return whole
 
 
-def record(address, listener, recordings):
+def record(
+    address: tuple[str, int], listener: socket.socket, recordings: list[list[bytes]]
+) -> None:
     """Stand between client and server; note what the server says after each message."""
     while True:
         client, _ = listener.accept()
         server = socket.create_connection(address)
-        turns = []
+        turns: list[bytes] = []
         recordings.append(turns)
         while message := read_message(client):
             server.sendall(message)
@@ -92,7 +94,7 @@ while True:
 """
 
 
-def client(ways, count, rounds, **knobs):
+def client(ways: list[str], count: int, rounds: int, **knobs: str) -> list[list[float]]:
     """Run the client process; give its figures, a list for each way."""
     settings = {f"_CONDOR_{name}": value for name, value in knobs.items()}
     done = subprocess.run(
@@ -104,9 +106,9 @@ def client(ways, count, rounds, **knobs):
     return [figures[index :: len(ways)] for index in range(len(ways))]
 
 
-def recorded(address, **knobs):
+def recorded(address: tuple[str, int], **knobs: str) -> tuple[list[bytes], list[bytes]]:
     """Give the turns of a first and of a later query of the real client."""
-    recordings = []
+    recordings: list[list[bytes]] = []
     listener = socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=record, args=(address, listener, recordings), daemon=True).start()
     code = (
@@ -121,7 +123,7 @@ def recorded(address, **knobs):
     return recordings[0], recordings[1]
 
 
-def compare(name, sinful, address, count, **knobs):
+def compare(name: str, sinful: str, address: tuple[str, int], count: int, **knobs: str) -> None:
     """Measure both servers in one run, and print a row."""
     turns = recorded(address, **knobs)
     bare = subprocess.Popen(
@@ -141,13 +143,13 @@ def compare(name, sinful, address, count, **knobs):
     show(name, statistics.median(ours), statistics.median(theirs), ratio)
 
 
-def show(name, ours, theirs=None, ratio=None):
+def show(name: str, ours: float, theirs: float | None = None, ratio: float = 0.0) -> None:
     """Print a row of the table."""
     shown = "- | -" if theirs is None else f"{theirs:.0f} | {ratio:.2f}"
     print(f"| {name} | {ours:.0f} | {shown} |", flush=True)
 
 
-def main():
+def main() -> None:
     """Start co2-snaked with the seed's files, and measure."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     with tempfile.TemporaryDirectory() as folder:

@@ -32,7 +32,7 @@ def test_modules_import_each_other_in_every_way(package):
             "snake/__init__.py": "from . import one\nfrom .one import A\nfrom snake import two\n"
             "import snake.two as again\nimport beside\nfrom beside import *\nimport json.decoder\n"
             "TOTAL = one.A + two.B + again.B + beside.C + C\n",
-            "snake/one.py": "A = 1\n",
+            "snake/one.py": "from snake import end_of_message\nA = 1\n",
             "snake/two.py": "from .one import A\nimport snake.one\nB = A + snake.one.A\n",
             "beside.py": "C = 10\n",
         }

@@ -59,6 +59,15 @@ def test_the_seeds_handler_answers_a_query(seed, way):
     assert answers[2][0]["TotalRunningJobs"] == 800
 
 
+def test_handlers_may_use_the_real_classad2(tmp_path):
+    """The same handlers, word for word, with HTCondor's library in the daemon."""
+    shutil.copytree(SEED, tmp_path, dirs_exist_ok=True)
+    with (tmp_path / "condor_config").open("a") as config:
+        config.write("\nCREDMON_OAUTH_SNAKE_CLASSAD2 = real\n")
+    with Snaked(tmp_path, "CREDMON_OAUTH", "log/.credmon_ouauth_address", "-t") as snaked:
+        assert slots(*client(snaked.address, ["query", "Startd"])) == SLOTS
+
+
 def test_ping_says_what_would_pass(seed):
     """`ping` is answered, before and after a query of the same process."""
     requests = (["ping", "READ"], ["query", "Startd"], ["ping", "ADMINISTRATOR"])

@@ -31,6 +31,10 @@ _COLLECTOR = {
     70: "UPDATE_GRID_AD", 71: "QUERY_GRID_ADS", 72: "INVALIDATE_GRID_ADS",
     77: "UPDATE_ACCOUNTING_AD", 78: "QUERY_ACCOUNTING_ADS", 79: "INVALIDATE_ACCOUNTING_ADS",
 }  # fmt: skip
+_SCHEDD = {
+    421: "RESCHEDULE", 478: "ACT_ON_JOBS", 512: "DRAIN_JOBS", 515: "QUERY_SCHEDD_HISTORY",
+    516: "QUERY_JOB_ADS",
+}  # fmt: skip
 LEVELS = (
     "ALLOW", "READ", "WRITE", "NEGOTIATOR", "ADMINISTRATOR", "CONFIG", "DAEMON",
     "ADVERTISE_STARTD", "ADVERTISE_SCHEDD", "ADVERTISE_MASTER", "CLIENT",
@@ -46,7 +50,7 @@ _DAEMON = {
     60043: "DC_SET_READY", 60045: "DC_QUERY_INSTANCE",
 } | {60020 + index: f"DC_NOP_{level}" for index, level in enumerate(_NOP_LEVELS)}  # fmt: skip
 
-NAMES: dict[int, str] = {**_DAEMON, **_COLLECTOR}
+NAMES: dict[int, str] = {**_DAEMON, **_SCHEDD, **_COLLECTOR}
 """Every known number's name."""
 _NUMBERS = {name: number for number, name in NAMES.items()}
 
