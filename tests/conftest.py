@@ -6,6 +6,7 @@ import gc
 from collections.abc import Iterator
 
 import pytest
+from cli_room import lab  # noqa: F401  # one server for the tests of the command in all modules
 from hypothesis import HealthCheck, settings
 from twisted.logger import LogLevel, globalLogPublisher
 from twisted.python.threadable import registerAsIOThread
@@ -14,6 +15,12 @@ settings.register_profile(
     "co2", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60
 )
 settings.load_profile("co2")
+
+
+def pytest_collection_finish() -> None:
+    """Everything imported by now stays: collecting garbage need not look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 class LoggedFailures:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import random
 import secrets
-import time
 from importlib.metadata import entry_points
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.defer import Deferred, gatherResults
 
 from co2 import __version__
 from co2.delivery.backoff import Backoff
-from co2.delivery.courier import Courier, retry_as_told
+from co2.delivery.courier import Courier
 from co2.delivery.journal import MemoryJournal
+from co2.delivery.outcomes import retry_as_told
 from co2.errors import Co2Error, NotRegistered, Spoofed
 from co2.interfaces import ICourier
 from co2.loading.finder import GROUP, extend_plugin_path, find_packages
 from co2.loading.loader import Loader
-from co2.loading.stall import StallWatch
 from co2.model.messages import Message
 from co2.model.sent import Sent
 from co2.model.settings import PeerSetting, RelaySetting
-from co2.net.local_address import local_ip_towards
 from co2.satellite.enrolment import Enrolment
 from co2.satellite.inbox import Inbox
 from co2.satellite.outbox import Outbox, struct_for_plugins
@@ -33,6 +30,9 @@ from co2.wire.xmlrpc import encode_members
 
 _DOUBTS = 5
 """How often a refused identity is mended by registering again before a message is given up."""
+
+_RELAY = "relay"
+"""The relay's name among those that messages go to."""
 
 _LONGEST_WAIT = 10.0
 """Seconds between two tries to reach a relay that is away."""
@@ -55,11 +55,10 @@ class SatellitePart:
             self._journal,
             base.reactor,
             base.ulids.make,
-            time.time,
+            base.surroundings.now,
             self._deliver_here,
         )
         self.loader = self._make_loader()
-        self.watch = StallWatch(base.reactor, time.monotonic, self.loader.owner)
         self.enrolment: Enrolment | None = None
         base.tell(self.loader)
         base.enter(
@@ -85,7 +84,6 @@ class SatellitePart:
     def start(self) -> None:
         """Begin to listen to the relay and to peers, and to bring them what plugins send."""
         settings = self._base.settings
-        self.watch.start()
         for peer in settings.peers:
             self.inbox.expect_peer(peer.secret)
             self.outbox.add_courier(str(peer.address), self._open_peer(peer))
@@ -95,20 +93,24 @@ class SatellitePart:
         self.outbox.open()
 
     def drain(self, timeout: float) -> Deferred[Any]:
-        """Wait until what plugins have sent is delivered; at most `timeout` seconds."""
-        enrolment = self.enrolment
-        if enrolment is not None and enrolment.trouble:
-            return succeed(None)
-        return until(lambda: not len(self.outbox), self._base.reactor, timeout)
+        """Wait until what plugins have sent has gone where somebody is; at most `timeout` s."""
+        return until(self._is_brought, self._base.reactor, timeout)
+
+    def _is_brought(self) -> bool:
+        unregistered = self.enrolment is not None and self.enrolment.trouble
+        return self.outbox.is_brought([_RELAY] if unregistered else [])
 
     def end_plugins(self, timeout: float) -> Deferred[Any]:
-        """Call every plugin's `__exit__`, and wait for them; at most `timeout` seconds."""
+        """Call every plugin's `__exit__`, and wait for them; at most `timeout` seconds.
+
+        From here on no message is taken: the relay keeps it for when this host is back.
+        """
+        self.inbox.close()
         return gatherResults([cell.exit(timeout) for cell in self.loader.cells])
 
     def stop(self) -> Deferred[Any]:
-        """Say goodbye, and send and take nothing more."""
-        self.inbox.close()
-        ending: list[Deferred[Any]] = [self.watch.stop(), self.outbox.close()]
+        """Say goodbye, and send nothing more."""
+        ending: list[Deferred[Any]] = [self.outbox.close()]
         if self.enrolment is not None:
             ending.append(self.enrolment.stop())
         return gatherResults(ending)
@@ -119,12 +121,13 @@ class SatellitePart:
         base = self._base
         found = find_packages(base.settings.plugin_dirs, entry_points(group=GROUP))
         return Loader(
-            found, self._send, base.reactor, base.reactor, lambda: base.settings.receive_timeout
+            found, self.send, base.reactor, base.reactor, lambda: base.settings.receive_timeout
         )
 
-    def _send(
+    def send(
         self, message: Any, topic: str | None = None, local: bool = False, retain: bool = False
     ) -> Sent:
+        """Take a plugin's message; see `Outbox.send`."""
         return self.outbox.send(message, topic, local, retain)
 
     def _deliver_here(self, message: Message) -> None:
@@ -138,14 +141,14 @@ class SatellitePart:
     def _relay(self) -> RelaySetting | None:
         relay = self._base.settings.relay
         if relay == "embedded":
-            authorization = b"Bearer " + self._base.admin_token.encode()
+            authorization = b"Bearer " + self._base.surroundings.admin_token.encode()
             return RelaySetting(self._base.address, authorization)
         return relay if isinstance(relay, RelaySetting) else None
 
     def _enrol(self, relay: RelaySetting) -> None:
         base = self._base
         courier = self._open_courier(relay)
-        self.outbox.add_courier("relay", courier)
+        self.outbox.add_courier(_RELAY, courier)
         self.inbox.expect_relay(self._notify_token)
 
         def enrolled(answer: dict[str, Any]) -> None:
@@ -156,7 +159,7 @@ class SatellitePart:
         self.enrolment = Enrolment(
             base.network.peer(relay.address, relay.authorization),
             base.reactor,
-            Backoff(random.random, longest=_LONGEST_WAIT),
+            self._backoff(),
             self._request,
             enrolled,
             base.settings.send_timeout,
@@ -179,7 +182,7 @@ class SatellitePart:
             self._journal,
             self._base.network.peer(relay.address, relay.authorization),
             self._base.reactor,
-            Backoff(random.random, longest=_LONGEST_WAIT),
+            self._backoff(),
             method="relay.relay",
             settled=self._relayed,
             retry=self._retry,
@@ -195,7 +198,7 @@ class SatellitePart:
             self._journal,
             self._base.network.peer(peer.address),
             self._base.reactor,
-            Backoff(random.random, longest=_LONGEST_WAIT),
+            self._backoff(),
             method="notify",
             members=encode_members({"host_id": here, "token": peer.secret}),
             settled=lambda entry, outcome: self.outbox.settled(name, entry, outcome),
@@ -207,12 +210,15 @@ class SatellitePart:
         return courier
 
     def _here_towards(self, peer: PeerSetting) -> str:
-        ip = local_ip_towards(peer.address)
+        ip = self._base.network.local_ip(peer.address)
         return str(self._base.address._replace(ip=ip))
+
+    def _backoff(self) -> Backoff:
+        return Backoff(self._base.surroundings.draw, longest=_LONGEST_WAIT)
 
     def _relayed(self, entry: Any, outcome: Any) -> None:
         self._doubts = 0
-        self.outbox.settled("relay", entry, outcome)
+        self.outbox.settled(_RELAY, entry, outcome)
 
     def _retry(self, error: Co2Error) -> float | None:
         """Mend a lost registration before a message is given up."""
