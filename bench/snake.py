@@ -129,6 +129,7 @@ def compare(name: str, sinful: str, address: tuple[str, int], count: int, **knob
     bare = subprocess.Popen(
         [sys.executable, "-c", BARE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
+    assert bare.stdin is not None and bare.stdout is not None  # they are pipes
     bare.stdin.write(repr(turns) + "\n")
     bare.stdin.flush()
     port = bare.stdout.readline().strip()
@@ -160,6 +161,7 @@ def main() -> None:
             cwd=folder, stderr=subprocess.PIPE, text=True,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
+        assert snaked.stderr is not None  # it is a pipe
         try:
             sinful = next(line for line in snaked.stderr if "command socket" in line).split()[-1]
             host, port = sinful.strip("<>").partition("?")[0].split(":")
