@@ -116,7 +116,7 @@ class ClassAd(MutableMapping[str, Any]):
         lowered = key.lower() if type(key) is str else _key(key)
         attributes = self.attributes
         written = attributes[lowered][0] if lowered in attributes else key
-        attributes[lowered] = (written, expression_of(value))
+        attributes[lowered] = written, expression_of(value)
 
     def __delitem__(self, key: str) -> None:
         self._entry(key)

@@ -13,16 +13,19 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPushProducer, IReactorFDSet, IReadWriteDescriptor
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 _log = Logger()
+# the interface says Failure; what reactors know, and make one of, are these two
+_DONE, _LOST = cast(Failure, CONNECTION_DONE), cast(Failure, CONNECTION_LOST)
 _READ = 65536
 _FULL = 65536
 """Bytes that wait when the producer is told to pause."""
@@ -74,7 +77,7 @@ class Stream:
             # the client speaks first, and mostly has by now
             failed = self.doRead()
             if failed is not None and not self._lost:
-                self.connectionLost(failed)
+                self.connectionLost(Failure(cast(ConnectionDone, failed)))
 
     # --- what the protocol asks ----------------------------------------------------------------
 
@@ -152,10 +155,9 @@ class Stream:
         try:
             data = self._socket.recv(_READ)
         except OSError as error:
-            return None if error.errno in _LATER else Failure(ConnectionLost())
+            return None if error.errno in _LATER else _LOST
         if not data:
-            self.connectionLost(Failure(ConnectionDone()))
-            return None
+            return _DONE
         self._protocol.dataReceived(data)
         return None
 
@@ -164,13 +166,13 @@ class Stream:
         try:
             sent = self._socket.send(self._waiting)
         except OSError as error:
-            return None if error.errno in _LATER else Failure(ConnectionLost())
+            return None if error.errno in _LATER else _LOST
         del self._waiting[:sent]
         if self._waiting:
             return None
         self._reactor.removeWriter(self)
         if self.disconnecting:
-            return Failure(ConnectionDone())
+            return _DONE
         if self._pausing and self._producer is not None:
             self._pausing = False
             self._producer.resumeProducing()

@@ -8,16 +8,13 @@ at that yield, where its traceback points to the right line.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any
-
-from attrs import frozen
+from typing import Any, NamedTuple
 
 _MOST_MISTAKES = 100
 """Wrong yields in a row after which a handler that catches our complaints is closed."""
 
 
-@frozen
-class Request:
+class Request(NamedTuple):
     """What one yield asks for.
 
     Attributes:
@@ -43,7 +40,7 @@ class Steps:
 
     def start(self) -> Request | None:
         """Run up to the first yield; see `send`."""
-        return self._advance(lambda: next(self._generator))
+        return self._advance(self._generator.send, None)
 
     def send(self, payload: Any) -> Request | None:
         """Let the pending yield give a value, and run up to the next.
@@ -54,11 +51,11 @@ class Steps:
         Raises:
             HandlerFailed: it raised.
         """
-        return self._advance(lambda: self._generator.send(payload))
+        return self._advance(self._generator.send, payload)
 
     def throw(self, error: BaseException) -> Request | None:
         """Let the pending yield raise, and run up to the next; see `send`."""
-        return self._advance(lambda: self._generator.throw(error))
+        return self._advance(self._generator.throw, error)
 
     def close(self) -> BaseException | None:
         """End it; its `finally` blocks run. Gives what they raised, if anything."""
@@ -68,10 +65,10 @@ class Steps:
             return error
         return None
 
-    def _advance(self, resume: Callable[[], Any]) -> Request | None:
+    def _advance(self, resume: Callable[[Any], Any], value: Any) -> Request | None:
         for _ in range(_MOST_MISTAKES):
             try:
-                yielded = resume()
+                yielded = resume(value)
             except StopIteration:
                 return None
             except Exception as error:
@@ -79,13 +76,9 @@ class Steps:
             mistake = _mistake(yielded)
             if mistake is None:
                 return Request(*yielded)
-            resume = _thrower(self._generator, TypeError(mistake))
+            resume, value = self._generator.throw, TypeError(mistake)
         self.close()
         raise HandlerFailed from TypeError("the handler keeps yielding what is no request")
-
-
-def _thrower(generator: Generator[Any, Any, Any], error: Exception) -> Callable[[], Any]:
-    return lambda: generator.throw(error)
 
 
 def _mistake(yielded: Any) -> str | None:
