@@ -18,7 +18,7 @@ from collections.abc import Mapping
 
 from plugin.snake.cedar.errors import PayloadError
 from plugin.snake.classads import old
-from plugin.snake.classads.convert import checked_text
+from plugin.snake.classads.convert import checked_text, expression_of
 from plugin.snake.classads.nodes import Expression, Literal
 from plugin.snake.classads.unparse import attribute_name, old_text
 from plugin.snake.classads.values import INTEGER_MAX, INTEGER_MIN, ClassAdException
@@ -253,8 +253,8 @@ class MessageWriter:
     def ad(self, entries: Entries) -> None:
         """Write an ad; private attributes stay here unless the connection is encrypted."""
         lines = [
-            _line(entry[0], entry[1])
-            for key, entry in entries.items()
+            _remembered_line(name, node) if node.short else _line(name, node)
+            for key, (name, node) in entries.items()
             if self._sized or not is_private(key)
         ]
         self.integer(len(lines))
@@ -265,26 +265,16 @@ class MessageWriter:
 
     def python_ad(self, values: Mapping[str, bool | int | str]) -> None:
         """Write an ad of plain values, as negotiation does."""
-        self.ad({name.lower(): (name, Literal(value)) for name, value in values.items()})
-
-
-_PLAIN = frozenset({str, int, bool, float})
-_REMEMBERED = 128
+        self.ad({name.lower(): (name, expression_of(value)) for name, value in values.items()})
 
 
 def _line(name: str, expression: Expression) -> bytes:
-    """Write `Name = expression`; short constants are remembered, for handlers repeat themselves."""
-    if type(expression) is Literal:
-        value = expression.value
-        kind = type(value)
-        if kind in _PLAIN and (kind is not str or len(value) <= _REMEMBERED):
-            return _constant_line(name, value)
+    """Write `Name = expression`."""
     return _checked_line(f"{attribute_name(name)} = {old_text(expression)}")
 
 
-@functools.lru_cache(maxsize=16384, typed=True)
-def _constant_line(name: str, value: str | int | bool | float) -> bytes:
-    return _checked_line(f"{attribute_name(name)} = {old_text(Literal(value))}")
+# handlers say the same again and again, and short constants are shared
+_remembered_line = functools.lru_cache(maxsize=16384)(_line)
 
 
 def _checked_line(text: str) -> bytes:

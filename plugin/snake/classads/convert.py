@@ -53,7 +53,9 @@ _REMEMBERED = 128
 @functools.lru_cache(maxsize=8192)
 def _literal(value: int | str) -> Literal:
     """Give a constant, which may be shared, for a value that is short."""
-    return _integer(value) if isinstance(value, int) else Literal(checked_text(value))
+    node = _integer(value) if isinstance(value, int) else Literal(checked_text(value))
+    node.short = True
+    return node
 
 
 def _unusual(value: Any) -> Expression:

@@ -19,6 +19,7 @@ class Expression:
     """What every node is; compared by identity, see `unparse.same` for the other question."""
 
     __slots__ = ()
+    short: bool = False  # whether it is a short constant, whose text is worth remembering
 
 
 @define(eq=False, slots=True)
@@ -26,6 +27,7 @@ class Literal(Expression):
     """A constant: bool, int, float, str, Value, AbsoluteTime or RelativeTime."""
 
     value: Any
+    short: bool = False
 
 
 @define(eq=False, slots=True)

@@ -39,7 +39,8 @@ def _attribute(raw: bytes) -> tuple[str, str, Expression]:
     match = _SIMPLE.fullmatch(line)
     if match is not None:
         name, text, number = match.groups()
-        return name.lower(), name, Literal(int(number) if text is None else text)
+        value = int(number) if text is None else text
+        return name.lower(), name, Literal(value, len(raw) <= _REMEMBERED)
     match = _LINE.match(line)
     if match is None:
         raise ClassAdException(f"no attribute: {line[:60]!r}")
