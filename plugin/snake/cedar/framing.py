@@ -20,7 +20,7 @@ _HEADER = struct.Struct(">BI")
 HEADER_SIZE = _HEADER.size
 MAX_PACKET = 1024 * 1024
 """Bytes of a body that any CEDAR peer accepts."""
-MAX_MESSAGE = 64 * 1024 * 1024
+MAX_MESSAGE = 16 * 1024 * 1024
 """Bytes of a message that are gathered here before it is refused."""
 PACKET_BODY = 256 * 1024
 """Bytes of a body that are written here."""

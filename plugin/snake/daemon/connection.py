@@ -112,6 +112,8 @@ class CommandConnection(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes."""
+        if self._closed:
+            return
         try:
             self._wire.feed(data)
         except CedarError as error:
