@@ -43,6 +43,13 @@ def test_modules_import_each_other_in_every_way(package):
     assert "snake" not in sys.modules
 
 
+@pytest.mark.parametrize("line", ["import snake.none", "from . import none", "from .none import x"])
+def test_what_a_private_package_lacks_is_not_looked_for_elsewhere(package, line):
+    """It fails as any import does; the daemon's own modules are not asked."""
+    with pytest.raises(CodeError, match=r"ModuleNotFoundError|ImportError"):
+        package({"snake/__init__.py": line + "\n"})
+
+
 def test_an_edit_within_the_same_second_is_seen(package):
     """Sources are compiled afresh; no cached file is trusted."""
     assert package({"snake/__init__.py": "X = 1\n"}).X == 1

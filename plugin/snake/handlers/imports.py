@@ -46,6 +46,8 @@ class PrivateImports:
     def __init__(self, path: tuple[Path, ...], real_classad2: bool = False) -> None:
         self._path = [str(part.resolve()) for part in path]
         self._modules: dict[str, ModuleType] = {}
+        # names that are not in the path: an import inside a handler costs no look at the disk
+        self._public: set[str] = set()
         if not real_classad2:
             self._modules["classad2"] = face
         self._builtins = dict(vars(builtins), __import__=self._import)
@@ -75,11 +77,15 @@ class PrivateImports:
         level: int = 0,
     ) -> ModuleType:
         absolute = _absolute(name, globals or {}, level)
-        module = self._find_dotted(absolute)
+        top = absolute.partition(".")[0]
+        module = None if top in self._public else self._find_dotted(absolute)
         if module is None:
+            if top in self._modules:
+                raise ModuleNotFoundError(f"No module named {absolute!r}", name=absolute)
+            self._public.add(top)
             return builtins.__import__(name, globals, locals, fromlist, level)
         if not fromlist:
-            return module if level else self._modules[absolute.partition(".")[0]]
+            return module if level else self._modules[top]
         for child in fromlist:
             if child != "*" and not hasattr(module, child) and hasattr(module, "__path__"):
                 self._find_dotted(f"{absolute}.{child}")
