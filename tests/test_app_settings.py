@@ -50,7 +50,7 @@ def test_the_shipped_config_holds_the_defaults() -> None:
     for line in taken:
         name, _, value = line.partition(" = ")
         # The first of several examples is the default.
-        if name not in variables and not (name == "peers"):
+        if name not in variables and name != "peers":
             variables[name] = eval(value)
     assert set(variables) | {"peers"} == {one.name for one in FIELDS}
     given = read_settings("satellite", None, {k: v for k, v in variables.items() if v is not None})
@@ -124,9 +124,7 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
         ("nick = None", "a string is needed"),
     ],
 )
-def test_a_wrong_value_is_refused_with_what_is_needed(
-    line: str, said: str, tmp_path: Path
-) -> None:
+def test_a_wrong_value_is_refused_with_what_is_needed(line: str, said: str, tmp_path: Path) -> None:
     """Each setting says what it takes."""
     assert said in complaint(line, tmp_path)
 

@@ -198,6 +198,16 @@ def test_a_mistake_in_who_is_told_is_logged_and_not_repeated_in_a_loop(logged_fa
     assert logged_failures.take(ZeroDivisionError)
 
 
+def test_a_relay_that_could_not_call_back_is_asked_to_try_again():
+    """One lost connection while it checked must not keep messages from this host for good."""
+    relay = enrolled()
+    relay.answers = [encode_reply({"state": "poll", "lease": LEASE})]
+    relay.pass_time(LEASE / 3 + 0.1)
+    assert relay.take() == ["relay.renew", "relay.register"]
+    assert relay.enrolment.state is EnrolmentState.ENROLLED
+    assert len(relay.timers()) == 1
+
+
 def test_whoever_doubts_may_ask_for_a_registration():
     """`register_again` registers at once, and only one request is under way."""
     relay = enrolled()

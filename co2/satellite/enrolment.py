@@ -129,7 +129,12 @@ class Enrolment:
         self._enrolled(answer)
 
     async def _ask_renewal(self) -> None:
-        await self._call("relay.renew", self._proof(), self._timeout)
+        answer = await self._call("relay.renew", self._proof(), self._timeout)
+        if isinstance(answer, dict) and answer.get("state") == "poll":
+            # The relay could not call back when it tried. That may have passed, and only a
+            # registration makes it try again.
+            self._offer_again()
+            return
         self._set_timer(self._lease() / 3, self._renew)
 
     async def _leave(self) -> None:
@@ -168,6 +173,10 @@ class Enrolment:
     def _offer(self) -> None:
         self.state = EnrolmentState.OFFERING
         self._ask(self._register())
+
+    def _offer_again(self) -> None:
+        self._asking = None  # the renewal that ends here
+        self._offer()
 
     def _renew(self) -> None:
         self._timer = None

@@ -7,6 +7,7 @@ import sys
 import xmlrpc.client
 from collections.abc import Sequence
 from contextlib import closing
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,30 @@ def refused(url: str, method: str, *params: Any, **headers: str) -> xmlrpc.clien
 
 
 class Server(Watched):
-    """A satellite or relay that listens; made by `Network`."""
+    """A satellite or relay; made by `Network`.
 
-    def __init__(self, command: Sequence[str | Path], folder: Path, url: str = "") -> None:
+    It starts while the test goes on; what needs it to listen waits for that.
+    """
+
+    def __init__(self, command: Sequence[str | Path], folder: Path) -> None:
         super().__init__(command, folder)
         self.folder = folder
-        self.url = url or self.wait_for(r"listens at (http://\S+)")[1]
-        self.wait_for(r"listens at ")
+
+    @cached_property
+    def url(self) -> str:
+        return self.wait_for(r"listens at (http://\S+)")[1]
+
+    def stop(self) -> int:
+        self.wait_for("listens at")
+        return super().stop()
+
+    def interrupt(self) -> None:
+        self.wait_for("listens at")
+        super().interrupt()
+
+    def hang_up(self) -> None:
+        self.wait_for("listens at")
+        super().hang_up()
 
     @property
     def address(self) -> str:
@@ -147,7 +165,7 @@ class Network:
         return self.start("satellite", name, nick=name, **settings)
 
     def start(self, role: str, name: str, through: Sequence[str] = (), **settings: Any) -> Server:
-        """Start a server with these settings in its `config.py`, and wait until it listens.
+        """Start a server with these settings in its `config.py`.
 
         Args:
             through: words before the command, that run it somewhere else.

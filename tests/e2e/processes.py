@@ -188,4 +188,4 @@ def free_port() -> int:
 
 def _environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    return {**kept, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8"}
+    return {**kept, "PYTHONUNBUFFERED": "1", "LC_ALL": "C.UTF-8"}

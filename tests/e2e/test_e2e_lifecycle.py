@@ -11,6 +11,7 @@ import pytest
 
 from e2e.network import PLUGINS, Network, Server, write_config
 from e2e.processes import eventually, free_port, run
+from e2e.test_e2e_messages import data_of
 
 pytestmark = pytest.mark.process
 
@@ -41,9 +42,9 @@ def test_goodbye(network: Network) -> None:
     assert leaving.stop() == 0
     assert "the probe ends" in leaving.log
     assert relay.states() == {"leaving": "away", "staying": "online"}
-    data = [m["data"] for m in staying.hears(501)]
-    assert data[:500] == ["the last of many"] * 500
-    assert "goodbye" in data
+    eventually(lambda: "goodbye" in data_of(staying))
+    of_the_probe = [data for data in data_of(staying) if isinstance(data, str)]
+    assert of_the_probe == ["the last of many"] * 500 + ["goodbye"]
     assert not (leaving.state / "pid").exists()
     assert relay.stop() == 0
 
@@ -135,6 +136,7 @@ def test_hangup_with_broken_settings(network: Network) -> None:
 def test_two_servers_and_one_state_folder(network: Network) -> None:
     """The second one says which process holds the folder, and what to do."""
     first = network.relay()
+    assert first.call("ping")
     said = start_failing(first.folder, "relay")
     assert f"is in use by another server (process {first.pid})" in said
     assert "--state-dir" in said
