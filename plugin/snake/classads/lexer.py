@@ -113,8 +113,16 @@ def old_to_new(text: str) -> str:
         return text
     pieces: list[str] = []
     last = len(text.rstrip()) - 1
+    inside = escaped = ""
     for position, character in enumerate(text):
-        quotes = character == "\\" and text[position + 1 : position + 2] == '"'
-        doubled = character == "\\" and (not quotes or position + 1 == last)
-        pieces.append("\\\\" if doubled else character)
+        follower = text[position + 1 : position + 2]
+        if escaped:
+            escaped = ""
+        elif character == "\\" and inside != "'" and not (follower == '"' and position + 1 < last):
+            pieces.append("\\")
+        elif character == "\\":
+            escaped = follower
+        elif character in ("'", '"') and inside in ("", character):
+            inside = "" if inside else character
+        pieces.append(character)
     return "".join(pieces)

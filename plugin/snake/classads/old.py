@@ -10,7 +10,7 @@ import functools
 import re
 from collections.abc import Iterator
 
-from plugin.snake.classads.lexer import old_to_new
+from plugin.snake.classads.lexer import old_to_new, unescaped
 from plugin.snake.classads.nodes import Expression, Literal
 from plugin.snake.classads.parser import parse_expression
 from plugin.snake.classads.values import ClassAdException
@@ -44,7 +44,7 @@ def _attribute(raw: bytes) -> tuple[str, str, Expression]:
     match = _LINE.match(line)
     if match is None:
         raise ClassAdException(f"no attribute: {line[:60]!r}")
-    name = match.group(1) or match.group(2)
+    name = match.group(1) or unescaped(match.group(2))
     return name.lower(), name, parse_expression(old_to_new(line[match.end() :]))
 
 
