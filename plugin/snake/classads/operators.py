@@ -137,6 +137,8 @@ def _divided(left: float, right: float) -> float:
 
 
 def _time_arithmetic(sign: str, left: Any, right: Any) -> Any:
+    if type(left) is bool or type(right) is bool:
+        return ERROR
     match left, right:
         case AbsoluteTime(), AbsoluteTime() if sign == "-":
             return RelativeTime(float(left.seconds - right.seconds))
@@ -166,5 +168,6 @@ _BITWISE: dict[str, Callable[[int, int], int]] = {
     # the processor looks at six bits of the count
     "<<": lambda left, right: left << (right & 63),
     ">>": lambda left, right: left >> (right & 63),
-    ">>>": lambda left, right: (left % 2**64) >> (right & 63),
+    # the original clears the sign before it shifts, and so gives 0 for a negative shifted by none
+    ">>>": lambda left, right: (left % 2**64) >> (right & 63) if left >= 0 or right & 63 else 0,
 }

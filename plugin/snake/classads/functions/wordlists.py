@@ -36,7 +36,7 @@ def _summary(name: str, empty: Any, finish: Callable[[list[float]], float]) -> N
     eager(name, least=1, most=2, on_undefined=ERROR)(run)
 
 
-_summary("stringListSum", 0, sum)
+_summary("stringListSum", 0.0, sum)
 _summary("stringListAvg", 0.0, lambda numbers: sum(numbers) / len(numbers))
 _summary("stringListMin", UNDEFINED, min)
 _summary("stringListMax", UNDEFINED, max)
