@@ -114,8 +114,10 @@ def satellite(tmp_path):
     next(line for line in process.stdout if "co2 satellite is here" in line)
     yield home, f"127.0.0.1:{port}"
     process.terminate()
-    process.wait(20)
-    process.stdout.close()
+    try:
+        process.wait(60)
+    finally:
+        process.stdout.close()
 
 
 def free_port():

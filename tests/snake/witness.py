@@ -82,8 +82,10 @@ class Snaked:
     def __exit__(self, *exc_info):
         """End it, and see that it ends well."""
         self.process.terminate()
-        assert self.process.wait(20) == 0
-        self.process.stderr.close()
+        try:
+            assert self.process.wait(60) == 0
+        finally:
+            self.process.stderr.close()
 
     def wait_for(self, text):
         """Read the log until a line has that text."""
