@@ -1,0 +1,53 @@
+"""Sessions that clients may resume: who it was, and the key.
+
+Bounded in number and time; the oldest goes first. Time is an argument everywhere.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from attrs import frozen
+
+
+@frozen
+class Session:
+    """What was agreed on; `key` is None where packets are not sealed."""
+
+    name: str
+    user: str
+    key: bytes | None
+    expires: float
+
+
+class SessionCache:
+    """The sessions of one server.
+
+    Args:
+        most: sessions that are kept.
+        duration: seconds that one is kept after its last use.
+    """
+
+    def __init__(self, most: int = 10_000, duration: float = 3600.0) -> None:
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._most = most
+        self._duration = duration
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def enter(self, name: str, user: str, key: bytes | None, now: float) -> Session:
+        """Keep a new session."""
+        session = Session(name, user, key, now + self._duration)
+        self._sessions[name] = session
+        while len(self._sessions) > self._most:
+            self._sessions.popitem(last=False)
+        return session
+
+    def find(self, name: object, now: float) -> Session | None:
+        """Give a session that is still good, and count this as use."""
+        session = self._sessions.get(name) if isinstance(name, str) else None
+        if session is None or session.expires < now:
+            return None
+        del self._sessions[session.name]
+        return self.enter(session.name, session.user, session.key, now)

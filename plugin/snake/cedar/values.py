@@ -1,0 +1,284 @@
+r"""Scalars and ClassAds in a message, both ways.
+
+An int is eight bytes, a real two ints, a string its bytes and a NUL (and, in an encrypted
+connection, its length before them); an ad is the number of its attributes, a string
+`Name = expression` for each, and two strings that nobody reads any more.
+
+Reading is strict: what is not there raises, and is never made up.
+
+Source: reference of CEDAR, sections 3.2 and 3.4.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import struct
+from collections.abc import Mapping
+
+from plugin.snake.cedar.errors import PayloadError
+from plugin.snake.classads import old
+from plugin.snake.classads.convert import checked_text, expression_of
+from plugin.snake.classads.nodes import Expression, Literal
+from plugin.snake.classads.unparse import attribute_name, old_text
+from plugin.snake.classads.values import INTEGER_MAX, INTEGER_MIN, ClassAdException
+
+_INTEGER = struct.Struct(">q")
+_MANTISSA = 0x7FFFFFFF
+MAX_STRING = 10 * 1024 * 1024
+"""Bytes of a string that any CEDAR peer reads."""
+MAX_ATTRIBUTES = 1_000_000
+"""Attributes of an ad that any CEDAR peer reads."""
+MAX_NEGOTIATED = 100
+"""Attributes of an ad that negotiates."""
+_SECRET_FOLLOWS = b"ZKM"
+_NULL_STRING = b"\xad"
+_PRIVATE = frozenset(
+    {"claimid", "claimids", "claimidlist", "childclaimids", "capability", "transferkey"}
+)
+
+Entries = Mapping[str, tuple[str, Expression]]
+
+
+@functools.lru_cache(maxsize=4096)
+def is_private(key: str) -> bool:
+    """Tell whether an attribute (lower-cased) may travel only where it is encrypted."""
+    return key in _PRIVATE or key.startswith("_condor_priv")
+
+
+class MessageReader:
+    """Takes values out of one whole message, in order.
+
+    Args:
+        data: the message.
+        sized: strings have their length before them.
+    """
+
+    def __init__(self, data: bytes, sized: bool = False) -> None:
+        self._data = data
+        self._at = 0
+        self._sized = sized
+
+    @property
+    def left(self) -> int:
+        """How many bytes were not read yet."""
+        return len(self._data) - self._at
+
+    def integer(self) -> int:
+        """Read an int."""
+        if self.left < 8:
+            raise PayloadError(f"an int wanted, and the message ends after {self.left} bytes")
+        (number,) = _INTEGER.unpack_from(self._data, self._at)
+        self._at += 8
+        return int(number)
+
+    def real(self) -> float:
+        """Read a real; what is lost on the way is CEDAR's."""
+        mantissa, exponent = self.integer(), self.integer()
+        if not -1100 <= exponent <= 1100 or abs(mantissa) > _MANTISSA + 1:
+            raise PayloadError(f"no real has the mantissa {mantissa} and the exponent {exponent}")
+        try:
+            return math.ldexp(mantissa / _MANTISSA, exponent)
+        except OverflowError as error:
+            raise PayloadError("a real is out of range") from error
+
+    def raw(self, count: int) -> bytes:
+        """Read so many bytes; in an encrypted connection their number stands before them."""
+        if self._sized and self.integer() != count:
+            raise PayloadError(f"{count} bytes wanted, and another number was sent")
+        if self.left < count:
+            raise PayloadError(f"{count} bytes wanted, and the message has {self.left} left")
+        self._at += count
+        return self._data[self._at - count : self._at]
+
+    def rest(self) -> bytes:
+        """Read all that is left."""
+        return self.raw(self.integer_ahead() if self._sized else self.left)
+
+    def integer_ahead(self) -> int:
+        """Give the next int without reading it."""
+        number = self.integer()
+        self._at -= 8
+        if number < 0:
+            raise PayloadError(f"there cannot be {number} bytes")
+        return number
+
+    def string_bytes(self) -> bytes:
+        """Read a string, without its NUL."""
+        length = self.integer() if self._sized else None
+        end = self._data.find(b"\0", self._at)
+        if end < 0:
+            raise PayloadError("a string wanted, and the message ends within it")
+        raw = self._data[self._at : end]
+        if length is not None and length != len(raw) + 1:
+            raise PayloadError(f"a string of {length} bytes has {len(raw) + 1}")
+        if len(raw) > MAX_STRING:
+            raise PayloadError(f"a string is longer than {MAX_STRING} bytes")
+        self._at = end + 1
+        return raw
+
+    def text(self) -> str | None:
+        """Read a string; None is the string that says it is none."""
+        raw = self.string_bytes()
+        return None if raw == _NULL_STRING else raw.decode("utf-8", "surrogateescape")
+
+    def ad(self, limit: int = MAX_ATTRIBUTES) -> dict[str, tuple[str, Expression]]:
+        """Read an ad.
+
+        Args:
+            limit: attributes that it may have.
+
+        Raises:
+            PayloadError: it ends too early, or an attribute is none.
+        """
+        if self._at == 0 and not self._sized and len(self._data) <= _WHOLE:
+            entries, self._at = _whole_ad(self._data, limit)
+            return dict(entries)
+        return self._ad(limit)
+
+    def _ad(self, limit: int) -> dict[str, tuple[str, Expression]]:
+        count = self.integer()
+        if not 0 <= count <= min(limit, self.left):
+            raise PayloadError(f"an ad cannot have {count} attributes here")
+        try:
+            found = [old.attribute(raw) for raw in self._lines(count)]
+        except (ClassAdException, RecursionError) as error:
+            raise PayloadError(f"an attribute cannot be read: {error}") from error
+        return {key: (name, expression) for key, name, expression in found}
+
+    def _lines(self, count: int) -> list[bytes]:
+        """Read so many strings and the two that follow them in an ad."""
+        if not self._sized:
+            pieces = self._data[self._at :].split(b"\0", count + 2)
+            if len(pieces) < count + 3:
+                raise PayloadError("an ad wanted, and the message ends within it")
+            if _SECRET_FOLLOWS not in pieces and max(map(len, pieces[:-1])) <= MAX_STRING:
+                self._at = len(self._data) - len(pieces[-1])
+                return pieces[:count]
+        lines = [self._attribute_bytes() for _ in range(count)]
+        self.string_bytes()
+        self.string_bytes()
+        return lines
+
+    def _attribute_bytes(self) -> bytes:
+        raw = self.string_bytes()
+        return self.string_bytes() if raw == _SECRET_FOLLOWS else raw
+
+    def literal_ad(self) -> dict[str, object]:
+        """Read an ad that negotiates: at most 100 constants, by lower-cased name."""
+        found: dict[str, object] = {}
+        for key, (name, expression) in self.ad(MAX_NEGOTIATED).items():
+            if type(expression) is not Literal:
+                raise PayloadError(f"{name} is no constant, and this ad may hold nothing else")
+            found[key] = expression.value
+        return found
+
+    def end(self) -> None:
+        """Read the end of the message.
+
+        Raises:
+            PayloadError: something is left.
+        """
+        if self.left:
+            raise PayloadError(f"the message has {self.left} bytes more than were asked for")
+
+
+_WHOLE = 512
+
+
+@functools.lru_cache(maxsize=1024)
+def _whole_ad(data: bytes, limit: int) -> tuple[dict[str, tuple[str, Expression]], int]:
+    """Read an ad that a short message begins with; tools send the same queries all the time."""
+    reader = MessageReader(data)
+    entries = reader._ad(limit)
+    return entries, len(data) - reader.left
+
+
+class MessageWriter:
+    """Gathers values for a message.
+
+    Args:
+        sized: strings get their length before them, and private attributes may go.
+    """
+
+    def __init__(self, sized: bool = False) -> None:
+        self._parts: list[bytes] = []
+        self._sized = sized
+        self.size = 0
+
+    def take(self) -> bytes:
+        """Give what was gathered, and begin anew."""
+        gathered = b"".join(self._parts)
+        self._parts, self.size = [], 0
+        return gathered
+
+    def mark(self) -> tuple[int, int]:
+        """Give what `rollback` needs to forget everything written from here on."""
+        return len(self._parts), self.size
+
+    def rollback(self, mark: tuple[int, int]) -> None:
+        """Forget what was written since a mark, unless it was taken meanwhile."""
+        if len(self._parts) >= mark[0]:
+            del self._parts[mark[0] :]
+            self.size = mark[1]
+
+    def _add(self, data: bytes) -> None:
+        self._parts.append(data)
+        self.size += len(data)
+
+    def integer(self, number: int) -> None:
+        """Write an int; OverflowError if it needs more than 64 bits."""
+        if not INTEGER_MIN <= number <= INTEGER_MAX:
+            raise OverflowError("an int of more than 64 bits cannot travel")
+        self._add(_INTEGER.pack(number))
+
+    def real(self, number: float) -> None:
+        """Write a real; ValueError if it is no finite one."""
+        if not math.isfinite(number):
+            raise ValueError(f"CEDAR has no way to write the real {number}")
+        mantissa, exponent = math.frexp(number)
+        self._add(_INTEGER.pack(int(mantissa * _MANTISSA)) + _INTEGER.pack(exponent))
+
+    def raw(self, data: bytes) -> None:
+        """Write bytes."""
+        self._add(_INTEGER.pack(len(data)) + data if self._sized else data)
+
+    def text(self, text: str) -> None:
+        """Write a string; ValueError if it has a NUL or is too long."""
+        raw = checked_text(text).encode("utf-8", "surrogateescape") + b"\0"
+        if len(raw) > MAX_STRING:
+            raise ValueError(f"a string of {len(raw)} bytes is over the {MAX_STRING} allowed")
+        self._add(_INTEGER.pack(len(raw)) + raw if self._sized else raw)
+
+    def ad(self, entries: Entries) -> None:
+        """Write an ad; private attributes stay here unless the connection is encrypted."""
+        lines = [
+            _remembered_line(name, node) if node.short else _line(name, node)
+            for key, (name, node) in entries.items()
+            if self._sized or not is_private(key)
+        ]
+        self.integer(len(lines))
+        lines += (b"\0", b"\0")
+        if self._sized:
+            lines = [_INTEGER.pack(len(line)) + line for line in lines]
+        self._add(b"".join(lines))
+
+    def python_ad(self, values: Mapping[str, bool | int | str]) -> None:
+        """Write an ad of plain values, as negotiation does."""
+        self.ad({name.lower(): (name, expression_of(value)) for name, value in values.items()})
+
+
+def _line(name: str, expression: Expression) -> bytes:
+    """Write `Name = expression`."""
+    return _checked_line(f"{attribute_name(name)} = {old_text(expression)}")
+
+
+# handlers say the same again and again, and short constants are shared
+_remembered_line = functools.lru_cache(maxsize=16384)(_line)
+
+
+def _checked_line(text: str) -> bytes:
+    raw = checked_text(text).encode("utf-8", "surrogateescape") + b"\0"
+    if len(raw) > MAX_STRING:
+        raise ValueError(f"an attribute of {len(raw)} bytes is over the {MAX_STRING} allowed")
+    return raw

@@ -1,0 +1,1 @@
+"""ClassAds: the values, the language, and a face like the `classad2` module; no I/O in here."""

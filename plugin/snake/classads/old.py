@@ -1,0 +1,65 @@
+"""The old syntax, line by line: how ads travel and how they stand in files.
+
+`attribute` reads one `Name = expression`, and remembers short ones: clients send the same lines
+again and again, and parsing them is most of the work of reading an ad.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+
+from plugin.snake.classads.lexer import old_to_new, unescaped
+from plugin.snake.classads.nodes import Expression, Literal
+from plugin.snake.classads.parser import parse_expression
+from plugin.snake.classads.values import ClassAdException
+
+_LINE = re.compile(r"\s*(?:([A-Za-z_][A-Za-z0-9_.]*)|'((?:[^'\\]|\\.)+)')\s*=(?![=?!])", re.DOTALL)
+_SIMPLE = re.compile(r'([A-Za-z_][A-Za-z0-9_]*) = (?:"([^"\\]*)"|(-?[0-9]{1,18}))')
+"""What most attributes are: a string without anything to escape, or an int."""
+_REMEMBERED = 256
+"""Longer lines, in bytes, are read anew each time, which bounds what is remembered."""
+
+
+def attribute(line: bytes) -> tuple[str, str, Expression]:
+    """Read `Name = expression`, in UTF-8.
+
+    Returns:
+        the lower-cased name, the name, the expression, which may be shared.
+
+    Raises:
+        ClassAdException: it is no such thing.
+    """
+    return _remembered(line) if len(line) <= _REMEMBERED else _attribute(line)
+
+
+def _attribute(raw: bytes) -> tuple[str, str, Expression]:
+    line = raw.decode("utf-8", "surrogateescape")
+    match = _SIMPLE.fullmatch(line)
+    if match is not None:
+        name, text, number = match.groups()
+        value = int(number) if text is None else text
+        return name.lower(), name, Literal(value, len(raw) <= _REMEMBERED)
+    match = _LINE.match(line)
+    if match is None:
+        raise ClassAdException(f"no attribute: {line[:60]!r}")
+    name = match.group(1) or unescaped(match.group(2))
+    return name.lower(), name, parse_expression(old_to_new(line[match.end() :]))
+
+
+_remembered = functools.lru_cache(maxsize=8192)(_attribute)
+
+
+def attributes(lines: Iterator[str]) -> dict[str, tuple[str, Expression]]:
+    """Read lines up to the first blank one; those that begin with `#` are comments."""
+    found: dict[str, tuple[str, Expression]] = {}
+    for line in lines:
+        if not line.strip():
+            if found:
+                break
+            continue
+        if not line.lstrip().startswith("#"):
+            key, name, expression = attribute(line.encode("utf-8", "surrogateescape"))
+            found[key] = (name, expression)
+    return found

@@ -1,0 +1,1 @@
+"""The daemon of one genus: sockets, timers, files, and what holds them together."""

@@ -1,0 +1,111 @@
+"""What one peer may: the rules and the table, as they are now, seen from its address."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import time
+from collections.abc import Callable
+
+from attrs import define, field
+
+from plugin.snake.cedar.authentication import IFileWitness
+from plugin.snake.cedar.commands import (
+    DC_AUTHENTICATE,
+    DC_NOP,
+    DC_OFF_FAST,
+    DC_OFF_GRACEFUL,
+    DC_RECONFIG,
+    DC_SEC_QUERY,
+    NOP_LEVEL,
+)
+from plugin.snake.cedar.negotiation import Policy
+from plugin.snake.cedar.sessions import SessionCache
+from plugin.snake.daemon.files import FileWitness
+from plugin.snake.language.genus import Genus
+
+_LEVEL_OF_OURS = {
+    DC_AUTHENTICATE: "ALLOW",
+    DC_NOP: "ALLOW",
+    DC_SEC_QUERY: "ALLOW",
+    DC_RECONFIG: "ADMINISTRATOR",
+    DC_OFF_GRACEFUL: "ADMINISTRATOR",
+    DC_OFF_FAST: "ADMINISTRATOR",
+} | NOP_LEVEL
+
+
+@define
+class Authority:
+    """What every peer of a daemon shares."""
+
+    genus: Callable[[], Genus]
+    sessions: SessionCache = field(factory=SessionCache)
+    _count: itertools.count[int] = field(factory=itertools.count)
+    _pool: bytes = b""
+
+    def session_name(self) -> str:
+        """Give a name that no session ever had."""
+        parts = ("snaked", os.getpid(), int(time.time()), next(self._count), secrets.token_hex(8))
+        return ":".join(map(str, parts))
+
+    def random_bytes(self, count: int) -> bytes:
+        """Give bytes that nobody can guess, and none of them twice."""
+        if len(self._pool) < count:
+            self._pool = secrets.token_bytes(4096)
+        drawn, self._pool = self._pool[:count], self._pool[count:]
+        return drawn
+
+    def level(self, number: int) -> str | None:
+        """Give the level that a command needs; None if there is no such command."""
+        entry = self.genus().table.get(number)
+        return _LEVEL_OF_OURS.get(number) if entry is None else entry.level
+
+
+class PeerGate:
+    """The gate for one address.
+
+    Args:
+        authority: the daemon's.
+        address: the peer's IP address.
+        host: address and port that it called.
+    """
+
+    def __init__(self, authority: Authority, address: str, host: tuple[str, int]) -> None:
+        self._authority = authority
+        self._address = address
+        self.policy: Policy = authority.genus().policy
+        self.sessions = authority.sessions
+        self._host = host
+
+    @property
+    def witness(self) -> IFileWitness:
+        """Give who looks at directories for this connection."""
+        return FileWitness(self._host)
+
+    def knows(self, number: int) -> bool:
+        """Tell whether there is such a command."""
+        return self._authority.level(number) is not None
+
+    def admits(self, number: int, user: str) -> bool:
+        """Tell whether that user may run it from this address."""
+        level = self._authority.level(number)
+        rules = self._authority.genus().rules
+        return level is not None and rules.admits(level, user, self._address)
+
+    def valid_commands(self, user: str) -> str:
+        """Give the numbers of what that user may run.
+
+        Not the question whether a command would pass: a client that finds it here asks within the
+        session of another command, and then does not find the answer.
+        """
+        known = {*self._authority.genus().table, *_LEVEL_OF_OURS} - {DC_SEC_QUERY}
+        return ",".join(str(number) for number in sorted(known) if self.admits(number, user))
+
+    def session_name(self) -> str:
+        """Give a name that no session ever had."""
+        return self._authority.session_name()
+
+    def random_bytes(self, count: int) -> bytes:
+        """Give bytes that nobody can guess."""
+        return self._authority.random_bytes(count)

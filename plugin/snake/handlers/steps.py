@@ -1,0 +1,95 @@
+"""The generator protocol: what a handler yields, and what it gets back.
+
+`Steps` drives one generator. It decides what a yield means and says so in values; sending,
+waiting and reading are for whoever runs it. What is wrong with a yield is raised in the handler,
+at that yield, where its traceback points to the right line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple
+
+_MOST_MISTAKES = 100
+"""Wrong yields in a row after which a handler that catches our complaints is closed."""
+
+
+class Request(NamedTuple):
+    """What one yield asks for.
+
+    Attributes:
+        reply: values to send, None for none.
+        timeout: seconds to wait until something can be read, None to read without waiting first.
+        formats: what to read, None for nothing.
+    """
+
+    reply: tuple[Any, ...] | None
+    timeout: int | None
+    formats: tuple[Any, ...] | None
+
+
+class HandlerFailed(Exception):
+    """A handler raised; its `__cause__` is what."""
+
+
+class Steps:
+    """One live generator."""
+
+    def __init__(self, generator: Generator[Any, Any, Any]) -> None:
+        self._generator = generator
+
+    def start(self) -> Request | None:
+        """Run up to the first yield; see `send`."""
+        return self._advance(self._generator.send, None)
+
+    def send(self, payload: Any) -> Request | None:
+        """Let the pending yield give a value, and run up to the next.
+
+        Returns:
+            what it asks for; None once the generator has returned.
+
+        Raises:
+            HandlerFailed: it raised.
+        """
+        return self._advance(self._generator.send, payload)
+
+    def throw(self, error: BaseException) -> Request | None:
+        """Let the pending yield raise, and run up to the next; see `send`."""
+        return self._advance(self._generator.throw, error)
+
+    def close(self) -> BaseException | None:
+        """End it; its `finally` blocks run. Gives what they raised, if anything."""
+        try:
+            self._generator.close()
+        except Exception as error:
+            return error
+        return None
+
+    def _advance(self, resume: Callable[[Any], Any], value: Any) -> Request | None:
+        for _ in range(_MOST_MISTAKES):
+            try:
+                yielded = resume(value)
+            except StopIteration:
+                return None
+            except Exception as error:
+                raise HandlerFailed from error
+            mistake = _mistake(yielded)
+            if mistake is None:
+                return Request(*yielded)
+            resume, value = self._generator.throw, TypeError(mistake)
+        self.close()
+        raise HandlerFailed from TypeError("the handler keeps yielding what is no request")
+
+
+def _mistake(yielded: Any) -> str | None:
+    if not isinstance(yielded, tuple) or len(yielded) != 3:
+        return "yield ((reply), timeout, (format)): a tuple of exactly three"
+    reply, timeout, formats = yielded
+    for name, part in (("reply", reply), ("format", formats)):
+        if part is not None and not isinstance(part, tuple):
+            return f"the {name} is a tuple or None, not {type(part).__name__}; one value is (x,)"
+    if timeout is not None and (not isinstance(timeout, int) or isinstance(timeout, bool)):
+        return f"the timeout is a whole number of seconds or None, not {timeout!r}"
+    if timeout is not None and timeout < 0:
+        return f"the timeout cannot be {timeout}"
+    return None

@@ -1,0 +1,1 @@
+"""The configuration: HTCondor's macros, the command table, and what a genus makes of them."""

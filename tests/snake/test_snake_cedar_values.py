@@ -1,0 +1,132 @@
+"""`cedar.framing` and `cedar.values`: packets, messages, scalars, and what is wrong with them."""
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from plugin.snake.cedar.errors import FramingError, PayloadError
+from plugin.snake.cedar.framing import NO_DIGEST, PacketReader, PacketWriter
+from plugin.snake.cedar.values import MessageReader, MessageWriter
+
+
+@given(some.lists(some.binary(min_size=1, max_size=300_000), max_size=4), some.data())
+def test_messages_survive_any_cut_of_the_stream(messages, data):
+    """However the bytes arrive, the messages are those that were sent."""
+    stream = b"".join(map(PacketWriter().packets, messages))
+    reader, found = PacketReader(), []
+    while stream:
+        cut = data.draw(some.integers(1, len(stream)))
+        reader.feed(stream[:cut])
+        stream = stream[cut:]
+        while (message := reader.message()) is not None:
+            found.append(message)
+    assert found == messages
+    assert not reader.started
+
+
+def test_both_ends_hash_the_same():
+    """What one wrote in clear is what the other read, small or large."""
+    for size in (10, 200_000):
+        reader, writer = PacketReader(), PacketWriter()
+        assert reader.digest() == writer.digest() == NO_DIGEST
+        reader.feed(writer.packets(bytes(size)))
+        assert len(reader.message()) == size
+        assert reader.digest() == writer.digest() != NO_DIGEST
+
+
+@pytest.mark.parametrize("header", [(11, 5), (1, 0), (0, 1024 * 1024 + 1), (1, 2**32 - 1)])
+def test_impossible_packets_are_refused(header):
+    """A strange end mark, an empty packet, one that is too long."""
+    reader = PacketReader()
+    reader.feed(struct.pack(">BI", *header))
+    with pytest.raises(FramingError):
+        reader.message()
+
+
+def test_a_message_may_not_grow_without_end():
+    """Packets of one message that exceed the limit are refused before they fill the memory."""
+    reader = PacketReader(max_message=1000)
+    with pytest.raises(FramingError):
+        for _ in range(10):
+            reader.feed(PacketWriter().packets(bytes(300), last=False))
+            reader.message()
+    with pytest.raises(FramingError):
+        PacketReader(max_message=1000).feed(bytes(3 * 1024 * 1024))
+
+
+@pytest.mark.parametrize("sized", [False, True])
+def test_scalars_survive(sized):
+    """Ints exactly, reals as CEDAR loses them, strings and bytes exactly."""
+    writer = MessageWriter(sized)
+    for number in (0, -1, 2**63 - 1, -(2**63)):
+        writer.integer(number)
+    for real in (0.0, 1.5, -2.5e300, 1e-300):
+        writer.real(real)
+    writer.text("gr\u00fc\u00df")
+    writer.raw(b"a\0b")
+    reader = MessageReader(writer.take(), sized)
+    assert [reader.integer() for _ in range(4)] == [0, -1, 2**63 - 1, -(2**63)]
+    for real in (0.0, 1.5, -2.5e300, 1e-300):
+        assert reader.real() == pytest.approx(real, rel=1e-8)
+    assert (reader.text(), reader.raw(3)) == ("gr\u00fc\u00df", b"a\0b")
+    reader.end()
+
+
+def test_the_null_string_is_none():
+    """A string of the one byte 0xAD says that it is none."""
+    assert MessageReader(b"\xad\0").text() is None
+
+
+@given(some.binary(max_size=80), some.booleans())
+def test_no_bytes_do_more_than_be_refused(data, sized):
+    """Whatever a message holds, it is read or refused with a PayloadError."""
+    for name in ("integer", "real", "text", "ad", "rest", "literal_ad", "end"):
+        try:
+            getattr(MessageReader(data, sized), name)()
+        except PayloadError:
+            continue
+
+
+def test_ads_are_bounded():
+    """More attributes than the message has bytes, or than a negotiation may have, are refused."""
+    with pytest.raises(PayloadError):
+        MessageReader(struct.pack(">q", 999_999) + b"\0\0").ad()
+    writer = MessageWriter()
+    writer.python_ad({f"a{n}": n for n in range(101)})
+    with pytest.raises(PayloadError):
+        MessageReader(writer.take()).literal_ad()
+    writer.ad(MessageReader(b"\0" * 7 + b"\1A = 1 + 1\0\0\0").ad())
+    with pytest.raises(PayloadError, match="constant"):
+        MessageReader(writer.take()).literal_ad()
+
+
+def test_a_secret_attribute_is_read_like_another():
+    """`ZKM` says that the next string is a private attribute."""
+    data = b"\0" * 7 + b"\2" + b'ZKM\0ClaimId = "x"\0B = 2\0\0\0'
+    assert {key: entry[1].value for key, entry in MessageReader(data).ad().items()} == {
+        "claimid": "x",
+        "b": 2,
+    }
+
+
+def test_private_attributes_travel_only_where_it_is_encrypted():
+    """In a clear connection they stay here."""
+    for sized, names in ((False, ["a"]), (True, ["a", "claimid", "_condor_privx"])):
+        writer = MessageWriter(sized)
+        writer.python_ad({"A": 1, "ClaimId": "s", "_condor_PrivX": 1})
+        assert list(MessageReader(writer.take(), sized).ad()) == names
+
+
+def test_what_cannot_be_written_is_refused():
+    """Too large, not finite, with a NUL: and a rollback forgets what came before in the reply."""
+    writer = MessageWriter()
+    writer.integer(1)
+    mark = writer.mark()
+    writer.integer(2)
+    for put, value in ((writer.integer, 2**63), (writer.real, float("inf")), (writer.text, "\0")):
+        with pytest.raises((OverflowError, ValueError)):
+            put(value)
+    writer.rollback(mark)
+    assert writer.take() == struct.pack(">q", 1)

@@ -1,0 +1,207 @@
+"""`converse`, `structs` and `snaked`: the same handlers over XML-RPC."""
+
+import pytest
+from rooms import Den, Listening
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from co2.api import ApplicationFailed, InvalidParams, IProcedureSource, Level
+from co2.testing.plugins import plugin_var_dict
+from plugin.snake.classads.face import ClassAd
+from plugin.snake.converse import converse
+from plugin.snake.snaked import X_Snake, level_of
+from plugin.snake.structs import ad_of, reply_of
+
+SUM = """
+    import classad2
+    noted = []
+    def handle(command):
+        try:
+            first, a, _ = yield (None, None, (classad2.ClassAd, 0, end_of_message))
+            second = yield ((1, end_of_message, 2), 5, (int, end_of_message))
+            noted.append(second)
+            yield ((first, end_of_message), 0, None)
+            yield ((second is None, a, end_of_message), 3, None)
+        finally:
+            noted.append("closed")
+"""
+
+
+class Talk:
+    """Leads a conversation as co2 does: what comes is a reply, or a request for input."""
+
+    def __init__(self, den):
+        self.clock = den.clock
+        self.generator = converse(den.daemon, 5, den.clock)
+
+    def step(self, value=None):
+        """Give what the generator yields next; a Deferred if it waits."""
+        outcome = []
+        waiting = Deferred.fromCoroutine(self.generator.asend(value))
+        waiting.addBoth(outcome.append)
+        if not outcome:
+            return waiting
+        if hasattr(outcome[0], "value"):
+            raise outcome[0].value
+        return outcome[0]
+
+    def close(self):
+        """End it."""
+        Deferred.fromCoroutine(self.generator.aclose())
+
+
+@pytest.fixture
+def den(tmp_path):
+    """A daemon whose handler asks twice."""
+    return Den(tmp_path, SUM).start()
+
+
+def test_a_conversation_asks_and_replies_in_groups(den):
+    """What stands before an `end_of_message` is one reply; what is asked for says so."""
+    talk = Talk(den)
+    asked = talk.step()
+    assert asked.prompt == {"wanted": ["ClassAd", "int", "end_of_message"]}
+    assert talk.step([{"A": {"_expression": "b + 1"}, "b": 1}, 7]) == [1]
+    assert talk.step().prompt == {"wanted": ["int", "end_of_message"]}
+    assert talk.step(42) == [2, {"A": {"_expression": "b + 1"}, "b": 1}]
+    assert talk.step() == [False, 7]
+    waiting = talk.step()
+    assert isinstance(waiting, Deferred)
+    assert den.daemon.live == 1
+    den.later(4)
+    assert den.daemon.live == 0
+    waiting.addErrback(lambda failure: failure.trap(StopAsyncIteration))
+
+
+def test_an_answer_after_the_timeout_comes_too_late(den):
+    """The handler gets the None that its timeout promised."""
+    talk = Talk(den)
+    talk.step()
+    talk.step([{}, 7])
+    talk.step()
+    den.later(6)
+    assert talk.step(42) == [2, {}]
+    assert talk.step() == [True, 7]
+
+
+@pytest.mark.parametrize("payload", [[], [1, 2], [{}], [{}, "x"], [{}, 1, 1], {}, "ad"])
+def test_a_payload_that_does_not_fit_is_the_callers_mistake(den, payload):
+    """A fault that says what was wanted."""
+    talk = Talk(den)
+    talk.step()
+    with pytest.raises(InvalidParams):
+        talk.step(payload)
+    assert den.daemon.live == 0
+
+
+def test_a_reconfiguration_ends_conversations_too(den):
+    """The suspended handler's `finally` runs at once; the caller is told at its next step."""
+    talk = Talk(den)
+    talk.step()
+    talk.step([{}, 7])
+    assert den.daemon.live == 1
+    assert den.daemon.reconfigure() == []
+    assert den.daemon.live == 0
+    talk.step()
+    with pytest.raises(ApplicationFailed, match="reconfigured"):
+        talk.step(1)
+
+
+def test_a_caller_that_leaves_closes_the_handler(den):
+    """`co2.close`, or an idle end, runs `finally`."""
+    talk = Talk(den)
+    talk.step()
+    talk.close()
+    assert den.daemon.live == 0
+
+
+def test_what_a_handler_raises_is_raised(tmp_path):
+    """Its own exception, for co2's incident; what cannot travel is raised in the handler first."""
+    den = Den(tmp_path, "def handle(command):\n    yield ((object(), end_of_message), 0, None)\n")
+    with pytest.raises(TypeError, match="cannot travel"):
+        Talk(den.start()).step()
+
+
+def test_values_travel_as_structs():
+    """Constants as themselves; everything that XML-RPC lacks as an expression."""
+    ad = ClassAd('[i = 1; s = "x"; r = 1.5; l = {1, [z = 2]}; u = undefined; n = real("NaN")]')
+    ad["c"] = "\x01"
+    struct = reply_of(ad)
+    assert struct["l"] == [1, {"z": 2}]
+    assert struct["u"] == {"_expression": "undefined"}
+    assert struct["n"] == {"_expression": 'real("NaN")'}
+    assert struct["c"] == {"_expression": '"\\001"'}
+    assert ad_of(struct) == ad
+    assert reply_of(b"x") == b"x"
+
+
+def test_levels_of_htcondor_are_levels_of_co2():
+    """READ may be read, ADMINISTRATOR is admin, everything else is a call."""
+    assert [level_of(word) for word in ("READ", "DAEMON", "ADMINISTRATOR")] == [
+        Level.READ,
+        Level.CALL,
+        Level.ADMIN,
+    ]
+
+
+@pytest.fixture
+def snakes(tmp_path):
+    """Make an X_Snake with these genera, as a satellite would."""
+    logged = []
+
+    def make(**files):
+        lines = []
+        for genus, code in files.items():
+            (tmp_path / genus / "snake").mkdir(parents=True)
+            (tmp_path / genus / "snake/__init__.py").write_text(code)
+            lines += [f"{genus}_SNAKE_PATH = {tmp_path / genus}",
+                      f"{genus}_SNAKE_COMMAND_TABLE @=end", "QUERY_STARTD_ADS READ handle",
+                      "DC_SET_READY ADMINISTRATOR handle", "@end"]  # fmt: skip
+        (tmp_path / "config").write_text("\n".join(lines))
+
+        class Snake(X_Snake):
+            genera = tuple(files)
+            config = str(tmp_path / "config")
+            reactor = Clock()
+            listen = staticmethod(Listening)
+
+        var_dict = plugin_var_dict("snake.snaked", log=lambda caller, line: logged.append(line))
+        plugin = Snake(var_dict)
+        made.append(plugin)
+        return plugin
+
+    made = []
+    yield make
+    for plugin in made:
+        plugin.__exit__()
+        assert plugin.reactor.getDelayedCalls() == []
+
+
+GOOD = "def handle(command):\n    yield ((1, end_of_message), 0, None)\n"
+
+
+def test_each_command_of_each_genus_is_a_method(snakes):
+    """`snake.<genus>.<COMMAND>`, with the level of its permission; a bad genus hurts no other."""
+    plugin = snakes(ONE=GOOD, TWO=GOOD, BAD="def handle(:\n")
+    assert IProcedureSource.providedBy(plugin)
+    assert {one.name: one.level for one in plugin.procedures()} == {
+        "snake.ONE.QUERY_STARTD_ADS": Level.READ,
+        "snake.ONE.DC_SET_READY": Level.ADMIN,
+        "snake.TWO.QUERY_STARTD_ADS": Level.READ,
+        "snake.TWO.DC_SET_READY": Level.ADMIN,
+    }
+    told = {one["genus"]: one for one in plugin.x_genera()}
+    assert told["ONE"]["commands"] == ["QUERY_STARTD_ADS", "DC_SET_READY"]
+    assert "SyntaxError" in told["BAD"]["complaints"][0]
+
+
+def test_reconfiguring_by_a_call(snakes, tmp_path):
+    """New code or a fault with the reason; unknown genera are named."""
+    plugin = snakes(ONE=GOOD)
+    assert plugin.x_reconfigure("ONE") == []
+    (tmp_path / "ONE/snake/__init__.py").write_text("1 / 0\n")
+    with pytest.raises(ApplicationFailed, match="ZeroDivisionError"):
+        plugin.x_reconfigure("ONE")
+    with pytest.raises(ApplicationFailed, match="there are: ONE"):
+        plugin.x_reconfigure("NONE")
+    assert plugin.x_wake("ONE") is False
