@@ -25,9 +25,11 @@ from typing import Final, NamedTuple
 
 from plugin.gatherer.paths import Barred, translate
 from plugin.gatherer.source import NO_LIMIT
-from plugin.gatherer.tree import Barrier, Tree, kind_of, locate
+from plugin.gatherer.tree import Barrier, Tree, locate
 
-_ENTRY: Final = struct.Struct("<HHiq")  # lengths of path and real path, code, share
+_START: Final = struct.Struct("<q")  # where the order begins, 0 for the order of the walk
+_ENTRY: Final = struct.Struct("<HHi")  # lengths of path and real path, code
+_ORDER: Final = struct.Struct("<qq")  # where the entry is, its share
 _MAGIC = re.compile(rb"[*?[]")
 _BLOCK = 512
 
@@ -201,7 +203,7 @@ def _still(pattern: bytes) -> bytes:
     return pattern if magic is None else os.path.dirname(pattern[: magic.start()]) or b"/"
 
 
-def level(sizes: list[int] | array[int], limit: int) -> int:
+def level(sizes: array[int], limit: int) -> int:
     """Give the size at which files are cut so that their sum is the limit; -1 for not at all."""
     if sum(sizes) <= limit:
         return NO_LIMIT
@@ -215,6 +217,10 @@ def level(sizes: list[int] | array[int], limit: int) -> int:
 
 class Plan:
     """The objects of one pattern, kept in a file.
+
+    The file holds the entries in the order of the walk and, where there is a limit, behind them
+    the order in which they are taken, each with its share. In memory there are three numbers for
+    each file while the plan is made, and nothing afterwards.
 
     Args:
         spool: descriptor of an unnamed file, shared with who goes on after a kill.
@@ -231,55 +237,83 @@ class Plan:
             limit: bytes in total, 0 for no limit.
         """
         os.ftruncate(self._spool, 0)
+        files, others = _Columns(), array("q")
         with os.fdopen(os.dup(self._spool), "r+b") as out:
+            out.seek(_START.size)
+            at, count = _START.size, 0
+            for item in items:
+                count += 1
+                if limit and item.regular:
+                    files.add(at, item)
+                elif limit:
+                    others.append(at)
+                at += out.write(_entry(item))
+            if limit:
+                out.writelines(_ORDER.pack(*row) for row in files.order(others, limit))
             out.seek(0)
-            if not limit:
-                return self._write_all(out.write, items)
-            return self._write_newest_first(out.write, list(items), limit)
-
-    def _write_all(self, write: Callable[[bytes], int], items: Iterator[Item]) -> int:
-        count = 0
-        for item in items:
-            write(_entry(item, NO_LIMIT))
-            count += 1
+            out.write(_START.pack(at if limit else 0))
         return count
 
-    def _write_newest_first(
-        self, write: Callable[[bytes], int], items: list[Item], limit: int
-    ) -> int:
-        files = [item for item in items if item.regular]
-        cut = level([item.size for item in files], limit)
-        spare = limit - sum(min(item.size, cut) for item in files) if cut >= 0 else 0
-        for item in items:
-            if not item.regular:
-                write(_entry(item, NO_LIMIT if cut < 0 else cut))
-        for item in sorted(files, key=lambda one: (-one.mtime, one.path)):
-            share = cut
-            if 0 <= cut < item.size and spare:
-                share, spare = cut + 1, spare - 1
-            # a file that announces nothing may still hold something: its share is the level
-            write(_entry(item, share))
-        return len(items)
-
-    def read(self, start: int) -> Iterator[tuple[int, Item, int]]:
-        """Give (offset of the next entry, object, share), from an offset on."""
-        at = start
+    def read(self, position: int) -> Iterator[tuple[int, Item, int]]:
+        """Give (position behind it, object, share), from a position on; 0 is the beginning."""
         with os.fdopen(os.dup(self._spool), "rb") as spool:
+            spool.seek(0)
+            start = spool.read(_START.size)
+            order = _START.unpack(start)[0] if start else 0
+            if order:
+                yield from self._ordered(position or order)
+                return
+            at = position or _START.size
             spool.seek(at)
             while head := spool.read(_ENTRY.size):
-                path, real, code, share = _ENTRY.unpack(head)
-                regular = bool(real & 0x8000)
-                real &= 0x7FFF
-                found = spool.read(path)
-                where = spool.read(real) if real else found
-                at += _ENTRY.size + path + real
-                yield at, Item(found, where, code, regular=regular), share
+                rest = spool.read(_rest(head))
+                at += len(head) + len(rest)
+                yield at, _read(head, rest), NO_LIMIT
+
+    def _ordered(self, at: int) -> Iterator[tuple[int, Item, int]]:
+        while rows := os.pread(self._spool, _ORDER.size * 256, at):
+            for offset, share in _ORDER.iter_unpack(rows):
+                head = os.pread(self._spool, _ENTRY.size, offset)
+                rest = os.pread(self._spool, _rest(head), offset + _ENTRY.size)
+                at += _ORDER.size
+                yield at, _read(head, rest), share
 
 
-def _entry(item: Item, share: int) -> bytes:
-    same = item.real == item.path
-    lengths = len(item.path), (0 if same else len(item.real)) | (0x8000 if item.regular else 0)
-    return _ENTRY.pack(*lengths, item.code, share) + item.path + (b"" if same else item.real)
+class _Columns:
+    """Where the entries of regular files are, how large and how old they are."""
+
+    def __init__(self) -> None:
+        self._at, self._sizes, self._times = array("q"), array("q"), array("q")
+
+    def add(self, at: int, item: Item) -> None:
+        self._at.append(at)
+        self._sizes.append(item.size)
+        self._times.append(item.mtime)
+
+    def order(self, others: array[int], limit: int) -> Iterator[tuple[int, int]]:
+        """Give (offset, share) of what is no file, and then of the files, newest first."""
+        cut = level(self._sizes, limit)
+        spare = limit - sum(min(size, cut) for size in self._sizes) if cut >= 0 else 0
+        for at in others:
+            yield at, cut
+        for index in sorted(range(len(self._at)), key=self._times.__getitem__, reverse=True):
+            more = 1 if 0 <= cut < self._sizes[index] and spare else 0
+            spare -= more
+            # a file that announces nothing may still hold something: its share is the level
+            yield self._at[index], cut + more
 
 
-__all__ = ["Item", "Plan", "Walk", "kind_of", "level"]
+def _entry(item: Item) -> bytes:
+    where = b"" if item.real == item.path else item.real
+    flags = len(where) | (0x8000 if item.regular else 0)
+    return _ENTRY.pack(len(item.path), flags, item.code) + item.path + where
+
+
+def _rest(head: bytes) -> int:
+    path, flags, _ = _ENTRY.unpack(head)
+    return int(path + (flags & 0x7FFF))
+
+
+def _read(head: bytes, rest: bytes) -> Item:
+    path, flags, code = _ENTRY.unpack(head)
+    return Item(rest[:path], rest[path:] or rest, code, regular=bool(flags & 0x8000))
