@@ -12,7 +12,10 @@ co2's own. `docs/protocol.md` prints the same table, and a test compares the two
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar, NamedTuple
+
+_RETRY = re.compile(r" \[retry after (\d{1,6}(?:\.\d{1,6})?) s\]\Z")
 
 
 class Fault(NamedTuple):
@@ -185,6 +188,10 @@ class RetryLater(RemoteError):
         super().__init__(text)
         self.retry_after = retry_after
 
+    def as_fault(self) -> Fault:
+        """Give the fault; a fault has but a code and a text, so the time stands in the text."""
+        return Fault(self.code, f"{self.text} [retry after {self.retry_after:g} s]")
+
 
 class RateLimited(RetryLater):
     """More messages than the relay takes from one host."""
@@ -329,4 +336,10 @@ def remote_error(fault: Fault) -> Co2Error:
         an instance of the class in `FAULT_TABLE`, or an `UnknownFault` that keeps a foreign code.
     """
     kind = FAULT_TABLE.get(fault.code)
-    return UnknownFault(fault) if kind is None else kind(fault.text)
+    if kind is None:
+        return UnknownFault(fault)
+    if issubclass(kind, RetryLater):
+        said = _RETRY.search(fault.text)
+        if said is not None:
+            return kind(fault.text[: said.start()], float(said[1]))
+    return kind(fault.text)

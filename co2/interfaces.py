@@ -30,6 +30,20 @@ class IPlugin(Interface):
         """Clean up; the server waits for it, a Deferred included, and ignores its result."""
 
 
+class IReceiver(Interface):
+    """A plugin as the inbox sees it: something that takes messages and cannot do harm."""
+
+    name = Attribute("dotted name of the plugin class, a str")
+    receives = Attribute("whether it wants messages at all, a bool")
+
+    def deliver(struct: dict[str, Any]) -> Any:
+        """Hand a message over.
+
+        Returns:
+            'ok', 'raised: …' or 'timeout', or a Deferred of one; it never fails.
+        """
+
+
 class IProcedureSource(Interface):
     """Something that brings methods into the registry."""
 
@@ -99,6 +113,43 @@ class IJournal(Interface):
 
     def read(after: int, most: int) -> list[Entry]:
         """Give up to `most` entries with a number greater than `after`, oldest first."""
+
+    def release(upto: int) -> None:
+        """Allow entries up to that number to be forgotten: everybody has them."""
+
+
+class ICourier(Interface):
+    """Brings the messages of a journal to one peer, in order (`delivery.courier`)."""
+
+    cursor = Attribute("number of the last message that is settled")
+    queued = Attribute("how many messages are not settled yet")
+    tries = Attribute("how often the next message was tried in vain")
+    trouble = Attribute("why the last try failed, a str; empty if it did not")
+
+    def readdress(members: bytes) -> None:
+        """Write these members with every further message in place of the former ones."""
+
+    def resume() -> None:
+        """Begin, or go on after a pause or before a wait is over."""
+
+    def pause() -> None:
+        """Post nothing more until `resume`."""
+
+    def wake() -> None:
+        """Notice that the journal has grown."""
+
+    def close() -> Deferred[None]:
+        """Stop for good and close the connection."""
+
+
+class IBackoff(Interface):
+    """How long to wait before the next try (`delivery.backoff`)."""
+
+    def next() -> float:
+        """Give the seconds to wait after one more failure."""
+
+    def reset() -> None:
+        """Begin anew after a success."""
 
 
 class IRosterStore(Interface):

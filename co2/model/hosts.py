@@ -5,14 +5,19 @@ from __future__ import annotations
 import ipaddress
 import re
 from enum import Enum
+from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
 from attrs import evolve, field, frozen
 
 _RANDOM = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+_REMEMBERED = 4096
+"""Host ids and addresses that are read again and again, in every message."""
+
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "::ffff:127.0.0.1"})
 
 
+@lru_cache(_REMEMBERED)
 def canonical_ip(text: str) -> str:
     """Give an address in its one spelling: `localhost`, `127.0.0.1` and `::1` are one host.
 
@@ -94,10 +99,15 @@ class HostId(NamedTuple):
         """
         if not isinstance(text, str):
             raise ValueError(f"a host_id is a string, not {type(text).__name__}")
-        random, at, address = text.partition("@")
-        if not at:
-            raise ValueError(f"{text!r} is not <random>@<ip>:<port>")
-        return cls(check_random(random), Address.parse(address))
+        return cls(*_split_host_id(text))
+
+
+@lru_cache(_REMEMBERED)
+def _split_host_id(text: str) -> tuple[str, Address]:
+    random, at, address = text.partition("@")
+    if not at:
+        raise ValueError(f"{text!r} is not <random>@<ip>:<port>")
+    return check_random(random), Address.parse(address)
 
 
 class HostState(Enum):
@@ -119,18 +129,17 @@ class HostState(Enum):
 class Registration:
     """What a relay remembers of a satellite over its own restart.
 
-    `proof` is the SHA-256 of the satellite's secret, or None for a host that has none; `token`
-    that of the token given to it. `notify_token` is what the satellite asked the relay to show,
-    kept in the clear because it must be shown. `epoch` counts registrations; `created`, `seen`
-    are UNIX seconds.
+    `proof` is the SHA-256 of the satellite's secret, or None for a host that has none.
+    `notify_token` is what the satellite asked the relay to show, kept in the clear because it
+    must be shown. `epoch` counts registrations; `created`, `seen` are UNIX seconds. `co2` and
+    `nil` are the capabilities that it listed when its callback was tried.
     """
 
     random: str
     address: Address
     nick: str
-    proof: bytes | None
-    token: bytes
-    notify_token: str | None
+    proof: bytes | None = field(repr=False)
+    notify_token: str | None = field(repr=False)
     epoch: int
     created: float
     seen: float

@@ -80,3 +80,12 @@ class Entry:
 def plain(value: Any) -> Any:
     """Give the value itself, whether or not it travels with its bytes."""
     return value.value if isinstance(value, Encoded) else value
+
+
+def copied(value: Any) -> Any:
+    """Give a copy of a wire value that shares nothing that can be changed."""
+    if isinstance(value, dict):
+        return {name: copied(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [copied(one) for one in value]
+    return value

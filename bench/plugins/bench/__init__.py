@@ -1,0 +1,3 @@
+"""What the benchmarks call."""
+
+__all__ = ["bench"]

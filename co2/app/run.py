@@ -1,0 +1,94 @@
+"""A server in the foreground: `co2 satellite`, `co2 relay`, `python -m co2 …`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from twisted.internet.defer import maybeDeferred
+from twisted.logger import (
+    FilteringLogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+    globalLogBeginner,
+    textFileLogObserver,
+)
+
+from co2.app.tap import reader, reload_on_hangup
+from co2.errors import SettingsError
+from co2.service.server import Server
+
+FAILED = 1
+"""Exit code of a server that could not start."""
+
+_PASTE = """
+co2 {role} is here: {url}
+Its state is in {folder}; Ctrl-C ends it. In another terminal, try:
+
+    co2 methods
+    co2 call example.example.greet world
+    python3 -c "import xmlrpc.client as x; print(x.ServerProxy('{url}').system.listMethods())"
+
+"""
+
+
+def run_server(role: str, options: Mapping[str, Any], verbose: bool = False) -> int:
+    """Run a server until it is told to stop.
+
+    Args:
+        role: 'satellite' or 'relay'.
+        options: as given on the command line, see `co2.app.tap.given`.
+        verbose: log what plugins write with `debug` too.
+
+    Returns:
+        the exit code.
+    """
+    from twisted.internet import reactor
+
+    log_to(sys.stderr, verbose)
+    read = reader(role, options)
+    try:
+        settings = read()
+    except SettingsError as error:
+        sys.stderr.write(f"co2 {role}: {error.text}\n")
+        return FAILED
+    exit_code = 0
+
+    def failed(why: str) -> None:
+        nonlocal exit_code
+        exit_code = FAILED
+        sys.stderr.write(f"co2 {role}: {why}\n")
+        _stop(reactor)
+
+    def started(url: str, folder: Path) -> None:
+        sys.stdout.write(_PASTE.format(role=role, url=url, folder=folder))
+        sys.stdout.flush()
+
+    server = Server(settings, reactor, read, started, failed)
+    _run(server, reactor)
+    return exit_code
+
+
+def _run(server: Server, reactor: Any) -> None:
+    reload_on_hangup(server, reactor)
+    reactor.addSystemEventTrigger("before", "shutdown", lambda: maybeDeferred(server.stopService))
+    reactor.callWhenRunning(server.startService)
+    reactor.run()
+
+
+def _stop(reactor: Any) -> None:
+    if reactor.running:
+        reactor.stop()
+    else:
+        reactor.callWhenRunning(reactor.stop)
+
+
+def log_to(stream: TextIO, verbose: bool) -> None:
+    """Send the log to a stream, from the level info on, or debug."""
+    least = LogLevel.debug if verbose else LogLevel.info
+    observer = FilteringLogObserver(
+        textFileLogObserver(stream), [LogLevelFilterPredicate(defaultLogLevel=least)]
+    )
+    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)

@@ -1,0 +1,64 @@
+"""A thread of a plugin's own, that does one thing after the other."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.python.failure import Failure
+
+_Task = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], Deferred[Any]]
+
+
+class Worker:
+    """Runs functions in a daemon thread, so that one that never returns cannot hold up the end.
+
+    Args:
+        name: the thread's.
+        reactor: results come back through it.
+    """
+
+    def __init__(self, name: str, reactor: IReactorFromThreads) -> None:
+        self._reactor = reactor
+        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._waiting = 0
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks are not done yet, the one under way included."""
+        return self._waiting
+
+    def do(self, function: Callable[..., Any], *args: Any, **named: Any) -> Deferred[Any]:
+        """Run a function as soon as the earlier ones are done."""
+        done: Deferred[Any] = Deferred()
+        self._waiting += 1
+        self._tasks.put((function, args, named, done))
+        return done
+
+    def stop(self) -> None:
+        """End the thread after the tasks that wait; does not wait for it."""
+        self._tasks.put(None)
+
+    def _run(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            function, args, named, done = task
+            result: Any
+            try:
+                result = function(*args, **named)
+            except BaseException:
+                # Whatever a plugin raises, SystemExit too, must end its call and not its thread.
+                result = Failure()
+            self._reactor.callFromThread(self._done, done, result)
+
+    def _done(self, done: Deferred[Any], result: Any) -> None:
+        self._waiting -= 1
+        if not done.called:
+            done.callback(result)
+        elif isinstance(result, Failure):
+            done.addErrback(lambda _: None)

@@ -1,0 +1,143 @@
+"""From one accepted message to every satellite that is to have it.
+
+Decides who gets a message, and nothing about how: each satellite has a courier of its own, which
+reads the journal at its own pace. Waking the couriers is put off to the reactor's next turn, so
+that messages which arrive together leave together, and the sender has its answer first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from co2.errors import Co2Error
+from co2.interfaces import ICourier, IJournal
+from co2.model.hosts import HostState
+from co2.model.messages import Entry, Message
+from co2.relay.roster import Presence, Roster
+
+OpenCourier = Callable[..., ICourier]
+"""Makes a courier: (presence, wants, settled) -> ICourier."""
+
+
+class Fanout:
+    """See the module.
+
+    Args:
+        journal: the relay's own.
+        roster: who is there.
+        clock: for waking, and for leases.
+        open_courier: makes a courier for a presence.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, journal: IJournal, roster: Roster, clock: IReactorTime, open_courier: OpenCourier
+    ) -> None:
+        self._journal = journal
+        self._roster = roster
+        self._clock = clock
+        self._open_courier = open_courier
+        self._couriers: dict[str, ICourier] = {}
+        self._waking: IDelayedCall | None = None
+
+    async def publish(self, message: Message) -> Entry:
+        """Keep a message and see that everybody gets it."""
+        entry = await self._journal.append(message)
+        if self._waking is None:
+            self._waking = self._clock.callLater(0, self._wake)
+        return entry
+
+    def recipients(self, author: str) -> int:
+        """Tell how many satellites a message of that author is for."""
+        return len(self._roster) - (self._roster.get(author) is not None)
+
+    def follow(self, presence: Presence) -> None:
+        """Fit the courier of a satellite to the state that it is in now."""
+        if presence.state is HostState.ONLINE:
+            self._bring(presence)
+        elif presence.state is HostState.AWAY:
+            if presence.courier is not None:
+                presence.courier.pause()
+        else:
+            self.drop(presence)
+
+    def drop(self, presence: Presence) -> None:
+        """End a satellite's courier; the cursor stays with its presence."""
+        courier = presence.courier
+        if courier is not None:
+            presence.cursor = courier.cursor
+            presence.courier = None
+            self._couriers.pop(presence.random, None)
+            courier.close()
+
+    def close(self) -> Deferred[Any]:
+        """End every courier."""
+        if self._waking is not None:
+            self._waking.cancel()
+            self._waking = None
+        closing = [courier.close() for courier in self._couriers.values()]
+        self._couriers.clear()
+        return DeferredList(closing, consumeErrors=True)
+
+    def _bring(self, presence: Presence) -> None:
+        if presence.courier is None:
+            presence.courier = self._open(presence)
+            self._couriers[presence.random] = presence.courier
+        presence.courier.resume()
+
+    def _open(self, presence: Presence) -> ICourier:
+        random, epoch = presence.random, presence.registration.epoch
+        nil = presence.registration.nil
+
+        def wants(entry: Entry) -> bool:
+            if entry.message.host_id.random == random:
+                return False
+            if entry.nil_at is not None and not nil:
+                self._refuse(
+                    presence, entry, f"it holds nil at {entry.nil_at}, which it does not read"
+                )
+                return False
+            return True
+
+        def settled(entry: Entry, outcome: Any) -> None:
+            if presence.registration.epoch != epoch:
+                return
+            presence.cursor = entry.seq
+            if isinstance(outcome, Co2Error):
+                self._refuse(presence, entry, outcome.text)
+            self._roster.hear(presence, self._clock.seconds(), reached=True)
+
+        missed = self._journal.first_seq - 1 - presence.cursor
+        if missed > 0:
+            self._tell_missed(presence, missed)
+        return self._open_courier(presence, wants, settled)
+
+    def _tell_missed(self, presence: Presence, missed: int) -> None:
+        presence.missed += missed
+        presence.cursor += missed
+        self._log.warn(
+            "{host} missed {missed} messages that were forgotten before it came back",
+            host=presence.registration.host_id,
+            missed=missed,
+        )
+
+    def _refuse(self, presence: Presence, entry: Entry, why: str) -> None:
+        presence.refused += 1
+        self._log.warn(
+            "{host} was not given message {id} of {author}: {why}",
+            host=presence.registration.host_id,
+            id=entry.message.id,
+            author=entry.message.host_id,
+            why=why,
+        )
+
+    def _wake(self) -> None:
+        self._waking = None
+        for courier in list(self._couriers.values()):
+            courier.wake()

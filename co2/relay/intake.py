@@ -1,0 +1,142 @@
+"""`relay.relay`: what becomes of a message that a satellite hands in.
+
+The way is: who sends it (admission), may it send so much (limiter), was it here before, then the
+journal and everybody else (fanout). The data are never looked at: they are passed on as the bytes
+that they came in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from co2.errors import ConflictingDuplicate, HopLimit, InvalidParams
+from co2.model.calls import Encoded
+from co2.model.messages import Message
+from co2.model.recent import Recent
+from co2.relay.admission import Admission, parse_host_id
+from co2.relay.fanout import Fanout
+from co2.relay.limiter import Limiter
+from co2.relay.roster import Presence
+from co2.wire.xmlrpc import encode_value
+
+_HOPS = 16
+_REMEMBERED = 100_000
+_OWN = frozenset(
+    {"id", "host_id", "time", "data", "topic", "retain", "hops", "token", "secret", "seq"}
+    | {"redelivered", "stale", "client_address"}
+)
+"""Members that are read here, or that only a relay or receiver may set; others pass unchanged."""
+
+_ID_LENGTH = 64
+
+
+class Intake:
+    """See the module.
+
+    Args:
+        admission: knows who a message is from.
+        limiter: knows how much is too much.
+        fanout: takes what is accepted.
+        now: UNIX seconds.
+        uptime: seconds of a clock that is never set back.
+        make_id: gives an id to messages that bring none.
+    """
+
+    def __init__(
+        self,
+        admission: Admission,
+        limiter: Limiter,
+        fanout: Fanout,
+        now: Callable[[], float],
+        uptime: Callable[[], float],
+        make_id: Callable[[], str],
+    ) -> None:
+        self._admission = admission
+        self._limiter = limiter
+        self._fanout = fanout
+        self._now = now
+        self._uptime = uptime
+        self._make_id = make_id
+        self._seen: Recent[tuple[str, str], tuple[int, dict[str, Any]]] = Recent(_REMEMBERED)
+
+    async def take(self, struct: Mapping[str, Any], ip: str) -> tuple[Presence, dict[str, Any]]:
+        """Accept a message.
+
+        Args:
+            struct: as it came; 'data' may be `Encoded`.
+            ip: the canonical source address of the request.
+
+        Returns:
+            the satellite that sent it, and the answer `{'id', 'seq', 'recipients'}`.
+
+        Raises:
+            InvalidParams, NotRegistered, Spoofed, RateLimited, HopLimit, ConflictingDuplicate.
+        """
+        presence = self._admission.sender(struct, ip)
+        self._limiter.take(presence.random, self._uptime())
+        message = self._read(struct, presence)
+        digest = hash((message.data.xml, message.topic, message.retain))
+        former = self._seen.get(message.key)
+        if former is not None:
+            return presence, _same(former, digest, message)
+        answer: dict[str, Any] = {"id": message.id, "seq": 0, "recipients": 0}
+        self._seen.put(message.key, (digest, answer))
+        entry = await self._fanout.publish(message)
+        answer["seq"] = entry.seq
+        answer["recipients"] = self._fanout.recipients(message.host_id.random)
+        return presence, answer
+
+    def _read(self, struct: Mapping[str, Any], presence: Presence) -> Message:
+        if "data" not in struct:
+            raise InvalidParams("a message needs 'data'")
+        data = struct["data"]
+        return Message(
+            id=self._read_id(struct.get("id")),
+            host_id=parse_host_id(struct)._replace(address=presence.registration.address),
+            time=self._read_time(struct.get("time")),
+            data=data if isinstance(data, Encoded) else encode_value(data, "data", True),
+            topic=_read_topic(struct.get("topic")),
+            retain=struct.get("retain") is True,
+            hops=_read_hops(struct.get("hops"), presence),
+            extra={name: value for name, value in struct.items() if name not in _OWN},
+        )
+
+    def _read_id(self, value: object) -> str:
+        if value is None:
+            return self._make_id()
+        if not isinstance(value, str) or not 0 < len(value) <= _ID_LENGTH:
+            raise InvalidParams(f"'id' is not a string of 1 to {_ID_LENGTH} characters")
+        return value
+
+    def _read_time(self, value: object) -> float:
+        if value is None:
+            return self._now()
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InvalidParams("'time' is not a number of UNIX seconds")
+        return float(value)
+
+
+def _same(former: tuple[int, dict[str, Any]], digest: int, message: Message) -> dict[str, Any]:
+    if former[0] != digest:
+        raise ConflictingDuplicate(
+            f"another message of {message.host_id.random!r} has the id {message.id!r}: ids are "
+            "made once for each message"
+        )
+    return former[1]
+
+
+def _read_topic(value: object) -> str | None:
+    if value is None or (isinstance(value, str) and 0 < len(value) <= 255):
+        return value
+    raise InvalidParams("'topic' is not a string of 1 to 255 characters: dotted words")
+
+
+def _read_hops(value: object, presence: Presence) -> tuple[str, ...]:
+    if value is None or not presence.registration.relays_others:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(hop, str) for hop in value):
+        raise InvalidParams("'hops' is not an array of relay ids")
+    if len(value) > _HOPS:
+        raise HopLimit(f"the message has passed {len(value)} relays; the limit is {_HOPS}")
+    return tuple(value)

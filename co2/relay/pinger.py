@@ -1,0 +1,157 @@
+"""Asks satellites whether they are there: once when they register, then every so often.
+
+A ping is a call of `ping`, and any well-formed answer is a good one, a fault that there is no such
+method included (PROTOCOL section 5.2). There is never more than one under way to a satellite, and
+the pings of many are spread over the interval.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, ensureDeferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from co2.errors import Co2Error, DocumentError, TimedOut, TransportFailed
+from co2.interfaces import IClockedWork
+from co2.model.hosts import HostState
+from co2.relay.lines import Lines
+from co2.relay.roster import PUSHED, Presence, Roster
+from co2.wire.xmlrpc import decode_reply, encode_call
+
+_PING = (encode_call("ping", ()),)
+_CAPABILITIES = (encode_call("system.getCapabilities", ()),)
+_TURN = 0.5
+"""Seconds between two looks at who is due."""
+
+
+@implementer(IClockedWork)
+class Pinger:
+    """See the module.
+
+    Args:
+        roster: whom to ask.
+        clock: when.
+        interval: seconds between two pings of one satellite.
+        timeout: seconds for an answer.
+        lines: the connections to the satellites.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        roster: Roster,
+        clock: IReactorTime,
+        interval: float,
+        timeout: float,
+        lines: Lines,
+    ) -> None:
+        self.interval = interval
+        self._roster = roster
+        self._clock = clock
+        self._timeout = timeout
+        self._lines = lines
+        self._due: dict[str, float] = {}
+        self._asking: dict[str, Deferred[None]] = {}
+        self._loop = LoopingCall(self._turn)
+        self._loop.clock = clock
+
+    def start(self) -> None:
+        """Begin to look who is due."""
+        self._loop.start(_TURN, now=False)
+
+    def stop(self) -> Deferred[Any]:
+        """Stop; what is under way is cancelled."""
+        if self._loop.running:
+            self._loop.stop()
+        asking = list(self._asking.values())
+        for one in asking:
+            one.cancel()
+        return DeferredList(asking, consumeErrors=True) if asking else succeed(None)
+
+    def check(self, presence: Presence) -> None:
+        """Find out whether a satellite that has just registered can be called back."""
+        self._begin(presence, self._check(presence, presence.registration.epoch))
+
+    def _turn(self) -> None:
+        now = self._clock.seconds()
+        self._roster.sweep(now)
+        for presence in self._roster:
+            due = self._due.setdefault(presence.random, now + self._spread(presence))
+            if due <= now and presence.state in PUSHED and presence.random not in self._asking:
+                self._due[presence.random] = now + self.interval
+                self._begin(presence, self._ping(presence, presence.registration.epoch))
+        if len(self._due) > 2 * len(self._roster) + 100:
+            self._due = {key: due for key, due in self._due.items() if self._roster.get(key)}
+
+    def _spread(self, presence: Presence) -> float:
+        return self.interval * (sum(presence.random.encode()) % 97) / 97
+
+    def _begin(self, presence: Presence, work: Any) -> None:
+        former = self._asking.pop(presence.random, None)
+        if former is not None:
+            former.cancel()
+        asking: Deferred[None] = ensureDeferred(work)
+        if asking.called:
+            return
+        self._asking[presence.random] = asking
+        asking.addErrback(self._cancelled)
+        asking.addBoth(self._ended, presence.random, asking)
+
+    def _cancelled(self, failure: Failure) -> None:
+        failure.trap(CancelledError)
+
+    def _ended(self, result: Any, random: str, asking: Deferred[None]) -> None:
+        if self._asking.get(random) is asking:
+            del self._asking[random]
+
+    async def _check(self, presence: Presence, epoch: int) -> None:
+        reached = await self._ask(presence, _PING)
+        if presence.registration.epoch != epoch:
+            return
+        if reached is None:
+            self._roster.update(presence, state=HostState.POLL)
+            self._log.info("{host} cannot be called back", host=presence.registration.host_id)
+            return
+        presence.pings.answered(reached)
+        listed = await self._capabilities(presence)
+        if presence.registration.epoch == epoch and presence.state is not HostState.GONE:
+            self._roster.update(
+                presence, state=HostState.ONLINE, co2="co2" in listed, nil="nil" in listed
+            )
+            self._roster.hear(presence, self._clock.seconds(), reached=True)
+
+    async def _ping(self, presence: Presence, epoch: int) -> None:
+        reached = await self._ask(presence, _PING)
+        if presence.registration.epoch != epoch:
+            return
+        if reached is None:
+            presence.pings.failed()
+        else:
+            presence.pings.answered(reached)
+            self._roster.hear(presence, self._clock.seconds(), reached=True)
+
+    async def _ask(self, presence: Presence, call: tuple[bytes, ...]) -> float | None:
+        """Give the milliseconds that an answer took, or None if there was none."""
+        asked = self._clock.seconds()
+        try:
+            decode_reply(await self._lines.shared(presence).post(call, self._timeout))
+        except (TransportFailed, TimedOut, DocumentError):
+            return None
+        except Co2Error:
+            pass  # a fault is an answer
+        return (self._clock.seconds() - asked) * 1000.0
+
+    async def _capabilities(self, presence: Presence) -> frozenset[str]:
+        try:
+            listed = decode_reply(
+                await self._lines.shared(presence).post(_CAPABILITIES, self._timeout)
+            )
+        except Co2Error:
+            return frozenset()
+        return frozenset(listed) if isinstance(listed, dict) else frozenset()

@@ -1,0 +1,177 @@
+"""The `relay.*` methods (PROTOCOL section 4): from structs to the rooms that decide, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from co2.errors import Denied
+from co2.interfaces import IJournal, IProcedureSource
+from co2.model.calls import Caller, Level
+from co2.model.procedure import Procedure
+from co2.relay.admission import Admission, check_request
+from co2.relay.calling import Calling
+from co2.relay.intake import Intake
+from co2.relay.roster import Presence, Roster
+
+
+@implementer(IProcedureSource)
+class RelayProcedures:
+    """See the module.
+
+    Args:
+        relay_id: who this relay is.
+    """
+
+    def __init__(
+        self,
+        relay_id: str,
+        roster: Roster,
+        journal: IJournal,
+        admission: Admission,
+        intake: Intake,
+        calling: Calling,
+        clock: IReactorTime,
+        now: Callable[[], float],
+    ) -> None:
+        self._relay_id = relay_id
+        self._roster = roster
+        self._journal = journal
+        self._admission = admission
+        self._intake = intake
+        self._calling = calling
+        self._clock = clock
+        self._now = now
+
+    def procedures(self) -> Iterable[Procedure]:
+        """Give the methods of a relay."""
+        # What concerns one host asks for that host's token, whoever shows it.
+        own = partial(Procedure, level=Level.OPEN, passes_caller=True)
+        read = partial(Procedure, level=Level.READ)
+        return (
+            Procedure("relay.register", self.register, Level.CALL, passes_caller=True),
+            own("relay.renew", self.renew),
+            own("relay.unregister", self.unregister),
+            own("relay.relay", self.relay),
+            read("relay.call", self.call, passes_caller=True),
+            read("relay.get_satellites", self.get_satellites, aliases=_also("get_satellites")),
+            read(
+                "relay.get_num_satellites",
+                self.get_num_satellites,
+                aliases=_also("get_num_satellites"),
+            ),
+        )
+
+    def register(self, caller: Caller, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Register a satellite, or renew and move a registration.
+
+        Args:
+            request: `{'port'}`, and optionally `nick`, `secret` with `random` (a co2 host's own
+                identity), `token` with `random` (the one this relay gave), `roles`, `callback`
+                (False: do not try to call back), `notify_token` (shown with every notify),
+                `journal_id` with `after`, `properties`.
+
+        Returns:
+            `{'host_id', 'relay_id', 'journal_id', 'lease', 'epoch', 'token', 'after', 'state'}`;
+            `lease` in seconds.
+        """
+        check_request(request)
+        if "relay" in (request.get("roles") or ()) and caller.level < Level.ADMIN:
+            raise Denied(
+                "roles: ['relay'] lets a host pass on messages of others, which needs admin; "
+                f"you are {caller.who} with {caller.level.word}"
+            )
+        registration = self._admission.admit(request, caller.ip, self._now())
+        former = self._roster.get(registration.random)
+        cursor = former.cursor if former is not None else self._journal.last_seq
+        presence = self._roster.enter(registration, self._clock.seconds(), cursor)
+        return {
+            "host_id": str(registration.host_id),
+            "relay_id": self._relay_id,
+            "journal_id": self._journal.journal_id,
+            "lease": self._roster.lease,
+            "epoch": registration.epoch,
+            "token": self._admission.token(registration),
+            "after": presence.cursor,
+            "state": presence.state.value,
+        }
+
+    def renew(self, caller: Caller, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Renew a lease: `{'host_id', 'token'}` gives `{'lease', 'epoch', 'state'}`.
+
+        With `'leaving': True` the lease ends at once: the host stops, and is expected back.
+        """
+        presence = self._admission.sender(request, caller.ip)
+        if request.get("leaving") is True:
+            self._roster.leave(presence, self._clock.seconds())
+        else:
+            self._roster.hear(presence, self._clock.seconds())
+        return {
+            "lease": self._roster.lease,
+            "epoch": presence.registration.epoch,
+            "state": presence.state.value,
+        }
+
+    def unregister(self, caller: Caller, request: Mapping[str, Any]) -> bool:
+        """Take a satellite out of the roster: `{'host_id', 'token'}`."""
+        self._roster.remove(self._admission.owner(request))
+        return True
+
+    async def relay(self, caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
+        """Pass a message on to every other satellite.
+
+        Args:
+            message: `{'host_id', 'data'}`, with `token` (or `secret`), and optionally `id`,
+                `time`, `topic`, `retain`.
+
+        Returns:
+            `{'id', 'seq', 'recipients'}`.
+        """
+        presence, answer = await self._intake.take(message, caller.ip)
+        self._roster.hear(presence, self._clock.seconds())
+        return answer
+
+    async def call(self, caller: Caller, request: Mapping[str, Any]) -> Any:
+        """Call a method of a satellite: `{'host_id' | 'nick', 'method', 'params'?, 'timeout'?}`.
+
+        Your own level travels along, and the satellite applies it. `timeout` is in seconds.
+        """
+        return await self._calling.call(request, caller)
+
+    def get_satellites(self, options: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """List the registered satellites, with the relay's view of each; takes no options."""
+        return [self._record(presence) for presence in self._roster]
+
+    def get_num_satellites(self, options: Mapping[str, Any] | None = None) -> int:
+        """Tell how many satellites are registered; takes no options."""
+        return len(self._roster)
+
+    def _record(self, presence: Presence) -> dict[str, Any]:
+        registration = presence.registration
+        courier = presence.courier
+        cursor = courier.cursor if courier is not None else presence.cursor
+        return {
+            "addr": [registration.address.ip, registration.address.port],
+            "host_id": str(registration.host_id),
+            "nick": registration.nick,
+            "ctime": datetime.fromtimestamp(int(registration.created), UTC),
+            **presence.pings.as_struct(),
+            "state": presence.state.value,
+            "lease": max(0.0, presence.lease_until - self._clock.seconds()),
+            "queued": max(0, self._journal.last_seq - cursor),
+            "delivered_seq": cursor,
+            "missed": presence.missed,
+            "refused": presence.refused,
+            "trouble": courier.trouble if courier is not None else "",
+            "topics": [],
+            "version": str(registration.properties.get("version", "")),
+        }
+
+
+def _also(name: str) -> tuple[str, str]:
+    return (f"co2.{name}", f"web.{name}")

@@ -1,0 +1,233 @@
+"""Who is registered here, and how well each was heard of lately.
+
+The roster decides about leases: who is online, away, gone. What must survive a restart is a
+`Registration` and goes to the store at once; the rest is a `Presence` and lives in memory. Time
+comes in as an argument, and is the clock that nobody sets back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from attrs import define, field
+
+from co2.errors import AmbiguousNick, NotRegistered
+from co2.interfaces import ICourier, IPeer, IRosterStore
+from co2.model.hosts import Address, HostState, Registration
+
+PUSHED = frozenset({HostState.ONLINE, HostState.AWAY})
+"""States of satellites whose callback is known to work, or to have worked."""
+
+
+@define
+class Pings:
+    """Round trips of the pings to one satellite, in milliseconds."""
+
+    current: float = -1.0
+    count: int = 0
+    best: float = -1.0
+    worst: float = -1.0
+    total: float = 0.0
+    fails: int = 0
+
+    def answered(self, milliseconds: float) -> None:
+        """Count one that was answered."""
+        first = self.count == self.fails
+        self.count += 1
+        self.current = milliseconds
+        self.best = milliseconds if first else min(self.best, milliseconds)
+        self.worst = milliseconds if first else max(self.worst, milliseconds)
+        self.total += milliseconds
+
+    def failed(self) -> None:
+        """Count one that was not."""
+        self.count += 1
+        self.fails += 1
+
+    def as_struct(self) -> dict[str, Any]:
+        """Give the record's members; the average is -1.0 before the first answer."""
+        answered = self.count - self.fails
+        return {
+            "ping_current": self.current,
+            "ping_count": self.count,
+            "ping_min": self.best,
+            "ping_max": self.worst,
+            "ping_avg": self.total / answered if answered else -1.0,
+            "ping_fails": self.fails,
+        }
+
+
+@define(eq=False)
+class Presence:
+    """A registered satellite as this run of the relay knows it."""
+
+    registration: Registration
+    lease_until: float
+    cursor: int = 0
+    missed: int = 0
+    refused: int = 0
+    pings: Pings = field(factory=Pings)
+    line: IPeer | None = None
+    idle_lines: list[IPeer] = field(factory=list)
+    courier: ICourier | None = None
+
+    @property
+    def random(self) -> str:
+        """Who it is."""
+        return self.registration.random
+
+    @property
+    def state(self) -> HostState:
+        """Where it stands."""
+        return self.registration.state
+
+
+class Roster:
+    """See the module.
+
+    Args:
+        store: where registrations are kept.
+        lease: seconds that a satellite counts as there without being heard.
+        forget_after: seconds that one is remembered without being heard.
+        changed: told of a presence whose state has changed.
+    """
+
+    def __init__(
+        self,
+        store: IRosterStore,
+        lease: float,
+        forget_after: float,
+        changed: Callable[[Presence], None],
+    ) -> None:
+        self.lease = lease
+        self.forget_after = forget_after
+        self._store = store
+        self._changed = changed
+        self._by_random: dict[str, Presence] = {}
+        self._by_address: dict[Address, Presence] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_random)
+
+    def __iter__(self) -> Iterator[Presence]:
+        return iter(list(self._by_random.values()))
+
+    def load(self, now: float) -> None:
+        """Take what the store kept; everybody gets one lease to be heard again."""
+        for registration in self._store.load():
+            presence = Presence(registration, lease_until=now + self.lease)
+            self._by_random[presence.random] = presence
+            self._by_address[registration.address] = presence
+            self._changed(presence)
+
+    # -- finding -------------------------------------------------------------------------------
+
+    def get(self, random: str) -> Presence | None:
+        """Give the satellite with that random part, if it is registered."""
+        return self._by_random.get(random)
+
+    def at(self, address: Address) -> Presence | None:
+        """Give the satellite that was last registered at that address."""
+        return self._by_address.get(address)
+
+    def find(self, random: str) -> Presence:
+        """Give the satellite with that random part.
+
+        Raises:
+            NotRegistered: there is none.
+        """
+        presence = self._by_random.get(random)
+        if presence is None:
+            raise NotRegistered(f"no satellite {random!r} is registered here: register (again)")
+        return presence
+
+    def find_nick(self, nick: str) -> Presence:
+        """Give the satellite that bears the nick.
+
+        Raises:
+            NotRegistered: nobody does.
+            AmbiguousNick: several do; the text lists them.
+        """
+        bearers = [one for one in self._by_random.values() if one.registration.nick == nick]
+        if not bearers:
+            raise NotRegistered(f"no satellite with the nick {nick!r} is registered here")
+        if len(bearers) > 1:
+            ids = ", ".join(sorted(str(one.registration.host_id) for one in bearers))
+            raise AmbiguousNick(f"the nick {nick!r} is borne by {ids}: name one by its host_id")
+        return bearers[0]
+
+    # -- changing ------------------------------------------------------------------------------
+
+    def enter(self, registration: Registration, now: float, cursor: int) -> Presence:
+        """Take a new or renewed registration, and displace who was at its address before."""
+        self._displace(registration)
+        self._store.keep(registration)
+        presence = self._by_random.get(registration.random)
+        if presence is None:
+            presence = Presence(registration, now + self.lease, cursor=cursor)
+            self._by_random[registration.random] = presence
+        else:
+            self._by_address.pop(presence.registration.address, None)
+            presence.registration = registration
+            presence.lease_until = now + self.lease
+        self._by_address[registration.address] = presence
+        self._changed(presence)
+        return presence
+
+    def update(self, presence: Presence, **changes: Any) -> None:
+        """Change a registration in place; it is written, and told, if that changes anything."""
+        registration = presence.registration.evolve(**changes)
+        if registration != presence.registration:
+            presence.registration = registration
+            self._store.keep(registration)
+            self._changed(presence)
+
+    def remove(self, presence: Presence) -> None:
+        """Forget a satellite for good."""
+        if self._by_random.get(presence.random) is not presence:
+            return
+        del self._by_random[presence.random]
+        if self._by_address.get(presence.registration.address) is presence:
+            del self._by_address[presence.registration.address]
+        self._store.forget(presence.random)
+        presence.registration = presence.registration.evolve(state=HostState.GONE)
+        self._changed(presence)
+
+    def hear(self, presence: Presence, now: float, reached: bool = False) -> None:
+        """Renew a lease: the satellite has shown that it is there.
+
+        Args:
+            presence: which.
+            now: seconds.
+            reached: it was this relay that reached the satellite. One that was away and comes
+                back by itself is checked first: nobody knows whether it can still be called.
+        """
+        presence.lease_until = now + self.lease
+        if presence.state is HostState.AWAY:
+            self.update(presence, state=HostState.ONLINE if reached else HostState.CHECKING)
+
+    def leave(self, presence: Presence, now: float) -> None:
+        """End a lease at once: the satellite said that it stops. It is expected back."""
+        presence.lease_until = now
+        self.update(presence, state=HostState.AWAY)
+
+    def sweep(self, now: float) -> None:
+        """End leases that have run out, and forget who was away for too long."""
+        for presence in list(self._by_random.values()):
+            silent_for = now - presence.lease_until
+            if silent_for > self.forget_after:
+                self.remove(presence)
+            elif silent_for > 0 and presence.state in (HostState.ONLINE, HostState.POLL):
+                self.update(presence, state=HostState.AWAY)
+
+    def _displace(self, registration: Registration) -> None:
+        """Two servers cannot listen on one address: who was there before is not any more."""
+        former = self._by_address.get(registration.address)
+        if former is None or former.random == registration.random:
+            return
+        if former.registration.proof is None:
+            self.remove(former)
+        else:
+            del self._by_address[registration.address]
+            self.update(former, state=HostState.AWAY)

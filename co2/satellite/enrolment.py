@@ -1,0 +1,188 @@
+"""Being registered at a relay, and staying so whatever happens to it.
+
+    OFFERING ── answer ──> ENROLLED ── renew, renew, … ─┐
+       ^  │                    │                        │
+       │  └─ no answer ─> WAITING <── no answer ────────┘
+       └──── backoff ──────────┘
+
+A satellite registers, renews its lease thrice within its time, and registers again when the relay
+does not know it (any more) or has not answered. One timer and one request at a time. Registering
+again with the same identity is always right (PROTOCOL section 5.1), so in doubt it registers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from co2.errors import Co2Error, TransportFailed
+from co2.interfaces import IBackoff, IClockedWork, IPeer
+from co2.wire.xmlrpc import decode_reply, encode_call
+
+_GOODBYE = 2.0
+"""Seconds that a leaving satellite waits for its relay to say goodbye."""
+
+
+class EnrolmentState(Enum):
+    """Where a satellite stands with its relay."""
+
+    STOPPED = "stopped"
+    OFFERING = "offering"
+    ENROLLED = "enrolled"
+    WAITING = "waiting"
+
+
+@implementer(IClockedWork)
+class Enrolment:
+    """See the module.
+
+    Args:
+        relay: the peer.
+        clock: for leases and waits.
+        backoff: how long to wait when the relay does not answer.
+        request: gives the struct of `relay.register`, made anew for every try.
+        enrolled: told of the relay's answer, each time.
+        timeout: seconds for the relay to answer.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        relay: IPeer,
+        clock: IReactorTime,
+        backoff: IBackoff,
+        request: Callable[[], dict[str, Any]],
+        enrolled: Callable[[dict[str, Any]], None],
+        timeout: float,
+    ) -> None:
+        self.state = EnrolmentState.STOPPED
+        self.trouble = ""
+        self._relay = relay
+        self._clock = clock
+        self._backoff = backoff
+        self._request = request
+        self._enrolled = enrolled
+        self._timeout = timeout
+        self._answer: dict[str, Any] = {}
+        self._timer: IDelayedCall | None = None
+        self._asking: Deferred[None] | None = None
+
+    def start(self) -> None:
+        """Register, and stay registered."""
+        self._offer()
+
+    def register_again(self) -> None:
+        """Notice that the relay does not know this host (any more) or knows it elsewhere."""
+        if self.state is EnrolmentState.ENROLLED:
+            self._stop_timer()
+            self._offer()
+
+    def stop(self) -> Deferred[None]:
+        """Say goodbye, so that the relay need not find out by itself, and stop."""
+        was, self.state = self.state, EnrolmentState.STOPPED
+        self._stop_timer()
+        if self._asking is not None:
+            self._asking.cancel()
+        if was is not EnrolmentState.ENROLLED:
+            return self._relay.close()
+        return ensureDeferred(self._leave())
+
+    # -- what is said to the relay -------------------------------------------------------------
+
+    async def _register(self) -> None:
+        answer = await self._call("relay.register", self._request(), self._timeout)
+        if not isinstance(answer, dict) or not isinstance(answer.get("token"), str):
+            raise TransportFailed("the relay's answer is none that relay.register gives")
+        again = bool(self._answer)
+        self._answer = answer
+        self.state = EnrolmentState.ENROLLED
+        self.trouble = ""
+        self._backoff.reset()
+        self._log.info(
+            "registered{again} as {host_id}", again=" again" if again else "", host_id=self.host_id
+        )
+        self._set_timer(self._lease() / 3, self._renew)
+        self._enrolled(answer)
+
+    async def _ask_renewal(self) -> None:
+        await self._call("relay.renew", self._proof(), self._timeout)
+        self._set_timer(self._lease() / 3, self._renew)
+
+    async def _leave(self) -> None:
+        try:
+            await self._call("relay.renew", {**self._proof(), "leaving": True}, _GOODBYE)
+        except Co2Error as error:
+            self._log.debug("the relay did not say goodbye: {why}", why=error.text)
+        await self._relay.close()
+
+    async def _call(self, method: str, struct: dict[str, Any], timeout: float) -> Any:
+        return decode_reply(await self._relay.post((encode_call(method, [struct]),), timeout))
+
+    @property
+    def host_id(self) -> str:
+        """Who this host is to the relay; empty before the first registration."""
+        return str(self._answer.get("host_id", ""))
+
+    def _proof(self) -> dict[str, Any]:
+        return {"host_id": self.host_id, "token": self._answer["token"]}
+
+    def _lease(self) -> float:
+        lease = self._answer.get("lease")
+        return float(lease) if isinstance(lease, int | float) and lease > 0 else 60.0
+
+    # -- states --------------------------------------------------------------------------------
+
+    def _offer(self) -> None:
+        self.state = EnrolmentState.OFFERING
+        self._ask(self._register())
+
+    def _renew(self) -> None:
+        self._timer = None
+        self._ask(self._ask_renewal())
+
+    def _ask(self, work: Any) -> None:
+        asking: Deferred[None] = ensureDeferred(work)
+        self._asking = asking
+        asking.addErrback(self._not_answered)
+        asking.addBoth(self._asked, asking)
+
+    def _asked(self, result: Any, asking: Deferred[None]) -> None:
+        if self._asking is asking:
+            self._asking = None
+
+    def _not_answered(self, failure: Any) -> None:
+        error = failure.value
+        if self.state is EnrolmentState.STOPPED or failure.check(CancelledError):
+            return
+        if not isinstance(error, Co2Error):
+            self._log.failure("registering failed", failure)
+        text = error.text if isinstance(error, Co2Error) else str(error)
+        if self.state is EnrolmentState.ENROLLED and not isinstance(error, TransportFailed):
+            self._offer()
+            return
+        wait = self._backoff.next()
+        if text != self.trouble:
+            self._log.warn("not registered: {why}; trying again", why=text)
+        self.trouble = text
+        self.state = EnrolmentState.WAITING
+        self._set_timer(wait, self._waited)
+
+    def _waited(self) -> None:
+        self._timer = None
+        self._offer()
+
+    def _set_timer(self, seconds: float, then: Callable[[], None]) -> None:
+        self._stop_timer()
+        self._timer = self._clock.callLater(seconds, then)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

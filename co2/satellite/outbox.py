@@ -1,0 +1,216 @@
+"""What this host's plugins send: kept, and brought to the relay and to peers in order.
+
+Every message goes into one journal. The relay has a courier that reads it, and so has every peer;
+a message is settled, and leaves the journal, when all of them are done with it. A courier that
+cannot work yet (not registered, relay away) just lags behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.logger import Logger
+from twisted.python.threadable import isInIOThread
+
+from co2.errors import Co2Error, UnsupportedValue
+from co2.interfaces import ICourier, IJournal
+from co2.model.calls import Encoded
+from co2.model.hosts import Address, HostId
+from co2.model.messages import Entry, Message
+from co2.model.sent import Sent
+from co2.wire.xmlrpc import encode_value
+
+_NOWHERE = Address("127.0.0.1", 1)
+_SERVER_SETS = frozenset({"id", "host_id", "time", "data", "seq", "hops", "token", "secret"}) | {
+    "client_address",
+    "redelivered",
+    "stale",
+    "topic",
+    "retain",
+}
+"""Members that a plugin cannot set in the dict: the server does, or they are arguments."""
+
+
+@define
+class _Pending:
+    """A message that not every courier is done with."""
+
+    sent: Sent
+    open: set[str]
+    outcome: dict[str, Any] = field(factory=dict)
+    error: Co2Error | None = None
+
+
+class Outbox:
+    """See the module.
+
+    Args:
+        random: this host's random part.
+        journal: keeps what is not delivered.
+        reactor: for `send()` in other threads.
+        make_id: makes ULIDs; called from any thread, one at a time.
+        now: UNIX seconds.
+        deliver_here: hands a message to this host's own plugins (`local=True`).
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        random: str,
+        journal: IJournal,
+        reactor: IReactorFromThreads,
+        make_id: Callable[[], str],
+        now: Callable[[], float],
+        deliver_here: Callable[[Message], Any],
+    ) -> None:
+        self._random = random
+        self._journal = journal
+        self._reactor = reactor
+        self._make_id = make_id
+        self._now = now
+        self._deliver_here = deliver_here
+        self._couriers: dict[str, ICourier] = {}
+        self._pending: dict[int, _Pending] = {}
+        self._early: list[tuple[Message, Sent]] | None = []
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def add_courier(self, name: str, courier: ICourier) -> None:
+        """Let one more destination have every message."""
+        self._couriers[name] = courier
+
+    def open(self) -> None:
+        """Begin: the destinations are known, and what was sent before goes to them first."""
+        early, self._early = self._early or [], None
+        for message, sent in early:
+            self._keep(message, sent)
+
+    def send(
+        self, message: Mapping[str, Any], topic: str | None, local: bool, retain: bool
+    ) -> Sent:
+        """Take a plugin's message; in any thread.
+
+        Args:
+            message: the seed's dict: 'data', and whatever else shall travel.
+            topic: dotted words, or None.
+            local: hand it to this host's own plugins too.
+            retain: let the network keep it for who comes later.
+
+        Raises:
+            UnsupportedValue: it cannot travel; the text names the path. Nothing was sent.
+        """
+        if not isinstance(message, Mapping) or "data" not in message:
+            raise UnsupportedValue("send() takes a dict with the key 'data': send({'data': …})")
+        extra = {
+            name: encode_value(value, str(name), True)
+            for name, value in message.items()
+            if name not in _SERVER_SETS
+        }
+        encoded = encode_value(message["data"], "data", True)
+        sent = Sent(self._make_id())
+        taken = Message(
+            id=sent.id,
+            host_id=HostId(self._random, _NOWHERE),
+            time=self._now(),
+            data=encoded,
+            topic=_check_topic(topic),
+            retain=bool(retain),
+            extra=extra,
+        )
+        if isInIOThread():
+            self._take(taken, sent, local)
+        else:
+            self._reactor.callFromThread(self._take, taken, sent, local)
+        return sent
+
+    def wake(self) -> None:
+        """Let every courier look at the journal."""
+        for courier in self._couriers.values():
+            courier.wake()
+
+    def settled(self, name: str, entry: Entry, outcome: Any) -> None:
+        """Take what a courier says became of a message."""
+        pending = self._pending.get(entry.seq)
+        if pending is None:
+            return
+        pending.open.discard(name)
+        if isinstance(outcome, Co2Error):
+            pending.error = outcome
+            self._log.warn(
+                "message {id} was refused by {name}: {why}",
+                id=entry.message.id,
+                name=name,
+                why=outcome.text,
+            )
+        else:
+            _add(pending.outcome, outcome)
+        if not pending.open:
+            self._finish(entry.seq, pending)
+
+    def close(self) -> Deferred[Any]:
+        """End every courier."""
+        return DeferredList(
+            [maybeDeferred(courier.close) for courier in self._couriers.values()],
+            consumeErrors=True,
+        )
+
+    def _take(self, message: Message, sent: Sent, local: bool) -> None:
+        if local:
+            self._deliver_here(message)
+        if self._early is not None:
+            self._early.append((message, sent))
+        else:
+            self._keep(message, sent)
+
+    def _keep(self, message: Message, sent: Sent) -> None:
+        if not self._couriers:
+            sent.settle({"id": sent.id, "recipients": 0})
+            return
+        appended = self._journal.append(message)
+        appended.addCallbacks(self._kept, self._refused, callbackArgs=(sent,), errbackArgs=(sent,))
+
+    def _kept(self, entry: Entry, sent: Sent) -> None:
+        outcome = {"id": sent.id, "recipients": 0}
+        self._pending[entry.seq] = _Pending(sent, set(self._couriers), outcome)
+        self.wake()
+
+    def _refused(self, failure: Any, sent: Sent) -> None:
+        failure.trap(Co2Error)
+        self._log.warn("message {id} was not taken: {why}", id=sent.id, why=failure.value.text)
+        sent.settle(failure.value)
+
+    def _finish(self, seq: int, pending: _Pending) -> None:
+        del self._pending[seq]
+        pending.sent.settle(pending.error or pending.outcome)
+        # Entries settle in the order of the slowest courier, so the first open one is the bound.
+        self._journal.release(next(iter(self._pending)) - 1 if self._pending else seq)
+
+
+def _add(outcome: dict[str, Any], answer: Any) -> None:
+    if not isinstance(answer, dict) or "plugins" in answer:
+        outcome["recipients"] += 1
+    else:
+        count = answer.get("recipients", 0)
+        outcome["recipients"] += count if isinstance(count, int) else 0
+        if "seq" in answer:
+            outcome["seq"] = answer["seq"]
+
+
+def _check_topic(topic: str | None) -> str | None:
+    if topic is not None and (not isinstance(topic, str) or not 0 < len(topic) <= 255):
+        raise UnsupportedValue("a topic is a string of 1 to 255 characters: dotted words")
+    return topic
+
+
+def struct_for_plugins(message: Message) -> dict[str, Any]:
+    """Give the struct that this host's own plugins get of a message sent here."""
+    struct = message.as_struct()
+    return {
+        name: value.value if isinstance(value, Encoded) else value for name, value in struct.items()
+    }

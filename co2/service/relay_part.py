@@ -1,0 +1,167 @@
+"""A relay's rooms, wired to each other and to a foundation."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import LoopingCall
+
+from co2.delivery.backoff import Backoff
+from co2.delivery.courier import Courier
+from co2.delivery.journal import MemoryJournal
+from co2.delivery.one_at_a_time import OneAtATime
+from co2.interfaces import ICourier, IPeer
+from co2.model.hosts import HostState, Registration
+from co2.model.messages import Entry
+from co2.model.settings import Settings
+from co2.relay.admission import Admission
+from co2.relay.calling import Calling
+from co2.relay.fanout import Fanout
+from co2.relay.intake import Intake
+from co2.relay.limiter import Limiter
+from co2.relay.lines import Lines
+from co2.relay.pinger import Pinger
+from co2.relay.procedures import RelayProcedures
+from co2.relay.roster import Presence, Roster
+from co2.service.foundation import Foundation
+from co2.wire.xmlrpc import encode_members
+
+WRITTEN_AHEAD = 16
+"""Messages in flight to one co2 host; more only fills socket buffers."""
+
+_GRACE = 5.0
+"""Seconds that an answer may come after the satellite's own limit for its plugins."""
+
+
+class RelayPart:
+    """See the module."""
+
+    def __init__(self, base: Foundation) -> None:
+        settings = base.settings
+        self._base = base
+        self.roster = Roster(base.state, settings.lease, settings.forget_after, self._changed)
+        self.journal = MemoryJournal(
+            base.ulids.make(), settings.queue_messages, settings.queue_bytes
+        )
+        self.lines = Lines(self._open_line)
+        self.fanout = Fanout(self.journal, self.roster, base.reactor, self._open_courier)
+        self.limiter = Limiter(settings.message_rate, settings.message_burst)
+        self.admission = Admission(
+            self.roster,
+            base.identity.secret.encode(),
+            lambda: secrets.token_hex(8),
+            settings.max_sats,
+            settings.allow_untokened,
+        )
+        self.intake = Intake(
+            self.admission,
+            self.limiter,
+            self.fanout,
+            time.time,
+            base.reactor.seconds,
+            base.ulids.make,
+        )
+        self.pinger = Pinger(
+            self.roster, base.reactor, settings.ping_interval, settings.send_timeout, self.lines
+        )
+        base.enter(
+            RelayProcedures(
+                base.identity.random,
+                self.roster,
+                self.journal,
+                self.admission,
+                self.intake,
+                Calling(self.roster, self.lines),
+                base.reactor,
+                time.time,
+            )
+        )
+
+    def start(self) -> None:
+        """Take up the satellites that were there before, and begin to ping."""
+        self.roster.load(self._base.reactor.seconds())
+        self.pinger.start()
+
+    def apply(self, settings: Settings) -> None:
+        """Take those settings that can change while the server runs."""
+        self.roster.lease = settings.lease
+        self.roster.forget_after = settings.forget_after
+        self.pinger.interval = settings.ping_interval
+        self.limiter.rate = settings.message_rate
+        self.limiter.burst = settings.message_burst
+        self.admission.max_sats = settings.max_sats
+        self.admission.allow_untokened = settings.allow_untokened
+
+    def drain(self, timeout: float) -> Deferred[Any]:
+        """Wait until those who are there have got everything; at most `timeout` seconds."""
+        return until(self._is_delivered, self._base.reactor, timeout)
+
+    def stop(self) -> Deferred[Any]:
+        """End pings and couriers."""
+        for presence in self.roster:
+            self.lines.drop(presence)
+        return gatherResults([self.pinger.stop(), self.fanout.close()])
+
+    def _is_delivered(self) -> bool:
+        return not any(
+            one.courier.queued and not one.courier.trouble
+            for one in self.roster
+            if one.courier is not None and one.state is HostState.ONLINE
+        )
+
+    def _changed(self, presence: Presence) -> None:
+        if presence.state is HostState.GONE:
+            self.limiter.forget(presence.random)
+        self.fanout.follow(presence)
+        if presence.state in (HostState.CHECKING, HostState.GONE):
+            self.lines.drop(presence)
+        if presence.state is HostState.CHECKING:
+            # The answer first: a host with one thread cannot be called while it waits for it.
+            self._base.reactor.callLater(0, self.pinger.check, presence)
+
+    def _open_line(self, registration: Registration) -> IPeer:
+        peer = self._base.network.peer(registration.address)
+        return OneAtATime(peer, self._base.reactor)
+
+    def _open_courier(
+        self,
+        presence: Presence,
+        wants: Callable[[Entry], bool],
+        settled: Callable[[Entry, Any], None],
+    ) -> ICourier:
+        registration, settings = presence.registration, self._base.settings
+        token = registration.notify_token
+        return Courier(
+            self.journal,
+            self._base.network.peer(registration.address)
+            if registration.co2
+            else self.lines.shared(presence),
+            self._base.reactor,
+            Backoff(random.random),
+            method="notify",
+            members=encode_members({"token": token}) if token else b"",
+            wants=wants,
+            settled=settled,
+            window=WRITTEN_AHEAD if registration.co2 else 1,
+            timeout=settings.receive_timeout + _GRACE,
+            plain=not registration.co2,
+            after=presence.cursor,
+        )
+
+
+def until(is_so: Callable[[], bool], clock: Any, timeout: float) -> Deferred[Any]:
+    """Wait until something is so, looking again and again, for at most `timeout` seconds."""
+    give_up = clock.seconds() + timeout
+
+    def look() -> None:
+        if is_so() or clock.seconds() >= give_up:
+            loop.stop()
+
+    loop = LoopingCall(look)
+    loop.clock = clock
+    return loop.start(0.02)

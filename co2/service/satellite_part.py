@@ -1,0 +1,224 @@
+"""A satellite's rooms, wired to each other and to a foundation."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from importlib.metadata import entry_points
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults, succeed
+
+from co2 import __version__
+from co2.delivery.backoff import Backoff
+from co2.delivery.courier import Courier, retry_as_told
+from co2.delivery.journal import MemoryJournal
+from co2.errors import Co2Error, NotRegistered, Spoofed
+from co2.interfaces import ICourier
+from co2.loading.finder import GROUP, extend_plugin_path, find_packages
+from co2.loading.loader import Loader
+from co2.loading.stall import StallWatch
+from co2.model.messages import Message
+from co2.model.sent import Sent
+from co2.model.settings import PeerSetting, RelaySetting
+from co2.net.local_address import local_ip_towards
+from co2.satellite.enrolment import Enrolment
+from co2.satellite.inbox import Inbox
+from co2.satellite.outbox import Outbox, struct_for_plugins
+from co2.satellite.procedures import SatelliteProcedures
+from co2.service.foundation import Foundation
+from co2.service.relay_part import WRITTEN_AHEAD, until
+from co2.wire.xmlrpc import encode_members
+
+_DOUBTS = 5
+"""How often a refused identity is mended by registering again before a message is given up."""
+
+_LONGEST_WAIT = 10.0
+"""Seconds between two tries to reach a relay that is away."""
+
+
+class SatellitePart:
+    """See the module."""
+
+    def __init__(self, base: Foundation) -> None:
+        settings = base.settings
+        self._base = base
+        self._notify_token = secrets.token_urlsafe(24)
+        self._doubts = 0
+        self._journal = MemoryJournal(
+            base.ulids.make(), settings.queue_messages, settings.queue_bytes, outgoing=True
+        )
+        self.inbox = Inbox(lambda: self.loader.cells, base.ulids.make)
+        self.outbox = Outbox(
+            base.identity.random,
+            self._journal,
+            base.reactor,
+            base.ulids.make,
+            time.time,
+            self._deliver_here,
+        )
+        self.loader = self._make_loader()
+        self.watch = StallWatch(base.reactor, time.monotonic, self.loader.owner)
+        self.enrolment: Enrolment | None = None
+        base.tell(self.loader)
+        base.enter(
+            SatelliteProcedures(
+                self.inbox,
+                base.dispatcher,
+                lambda: self._notify_token if self.enrolment is not None else None,
+                lambda: base.settings.trust_relay_admin or base.settings.relay == "embedded",
+            )
+        )
+
+    def load(self) -> None:
+        """Load the plugins, and enter their methods."""
+        hidden = extend_plugin_path(self._base.settings.plugin_dirs)
+        if hidden is not None:
+            self.loader.refuse("plugin", "", hidden)
+            return
+        self.loader.load(self._base.settings.plugin_list)
+        for cell in self.loader.cells:
+            for refusal in cell.entered(self._base.registry.enter_source):
+                self.loader.refuse(refusal.procedure.name, cell.name, refusal.reason.text)
+
+    def start(self) -> None:
+        """Begin to listen to the relay and to peers, and to bring them what plugins send."""
+        settings = self._base.settings
+        self.watch.start()
+        for peer in settings.peers:
+            self.inbox.expect_peer(peer.secret)
+            self.outbox.add_courier(str(peer.address), self._open_peer(peer))
+        relay = self._relay()
+        if relay is not None:
+            self._enrol(relay)
+        self.outbox.open()
+
+    def drain(self, timeout: float) -> Deferred[Any]:
+        """Wait until what plugins have sent is delivered; at most `timeout` seconds."""
+        enrolment = self.enrolment
+        if enrolment is not None and enrolment.trouble:
+            return succeed(None)
+        return until(lambda: not len(self.outbox), self._base.reactor, timeout)
+
+    def end_plugins(self, timeout: float) -> Deferred[Any]:
+        """Call every plugin's `__exit__`, and wait for them; at most `timeout` seconds."""
+        return gatherResults([cell.exit(timeout) for cell in self.loader.cells])
+
+    def stop(self) -> Deferred[Any]:
+        """Say goodbye, and send and take nothing more."""
+        self.inbox.close()
+        ending: list[Deferred[Any]] = [self.watch.stop(), self.outbox.close()]
+        if self.enrolment is not None:
+            ending.append(self.enrolment.stop())
+        return gatherResults(ending)
+
+    # -- plugins -------------------------------------------------------------------------------
+
+    def _make_loader(self) -> Loader:
+        base = self._base
+        found = find_packages(base.settings.plugin_dirs, entry_points(group=GROUP))
+        return Loader(
+            found, self._send, base.reactor, base.reactor, lambda: base.settings.receive_timeout
+        )
+
+    def _send(
+        self, message: Any, topic: str | None = None, local: bool = False, retain: bool = False
+    ) -> Sent:
+        return self.outbox.send(message, topic, local, retain)
+
+    def _deliver_here(self, message: Message) -> None:
+        struct = struct_for_plugins(message)
+        struct["host_id"] = self._base.host_id()
+        struct["client_address"] = tuple(self._base.address)
+        self.inbox.deliver(struct)
+
+    # -- the relay and peers -------------------------------------------------------------------
+
+    def _relay(self) -> RelaySetting | None:
+        relay = self._base.settings.relay
+        if relay == "embedded":
+            authorization = b"Bearer " + self._base.admin_token.encode()
+            return RelaySetting(self._base.address, authorization)
+        return relay if isinstance(relay, RelaySetting) else None
+
+    def _enrol(self, relay: RelaySetting) -> None:
+        base = self._base
+        courier = self._open_courier(relay)
+        self.outbox.add_courier("relay", courier)
+        self.inbox.expect_relay(self._notify_token)
+
+        def enrolled(answer: dict[str, Any]) -> None:
+            proof = {"host_id": answer["host_id"], "token": answer["token"]}
+            courier.readdress(encode_members(proof))
+            courier.resume()
+
+        self.enrolment = Enrolment(
+            base.network.peer(relay.address, relay.authorization),
+            base.reactor,
+            Backoff(random.random, longest=_LONGEST_WAIT),
+            self._request,
+            enrolled,
+            base.settings.send_timeout,
+        )
+        self.enrolment.start()
+
+    def _request(self) -> dict[str, Any]:
+        settings, identity = self._base.settings, self._base.identity
+        return {
+            "port": self._base.address.port,
+            "nick": settings.nick,
+            "random": identity.random,
+            "secret": identity.secret,
+            "notify_token": self._notify_token,
+            "properties": {"version": __version__},
+        }
+
+    def _open_courier(self, relay: RelaySetting) -> Courier:
+        return Courier(
+            self._journal,
+            self._base.network.peer(relay.address, relay.authorization),
+            self._base.reactor,
+            Backoff(random.random, longest=_LONGEST_WAIT),
+            method="relay.relay",
+            settled=self._relayed,
+            retry=self._retry,
+            window=WRITTEN_AHEAD,
+            timeout=self._base.settings.send_timeout,
+            after=0,
+        )
+
+    def _open_peer(self, peer: PeerSetting) -> ICourier:
+        here = f"{self._base.identity.random}@{self._here_towards(peer)}"
+        name = str(peer.address)
+        courier = Courier(
+            self._journal,
+            self._base.network.peer(peer.address),
+            self._base.reactor,
+            Backoff(random.random, longest=_LONGEST_WAIT),
+            method="notify",
+            members=encode_members({"host_id": here, "token": peer.secret}),
+            settled=lambda entry, outcome: self.outbox.settled(name, entry, outcome),
+            window=WRITTEN_AHEAD,
+            timeout=self._base.settings.receive_timeout + self._base.settings.send_timeout,
+            after=0,
+        )
+        courier.resume()
+        return courier
+
+    def _here_towards(self, peer: PeerSetting) -> str:
+        ip = local_ip_towards(peer.address)
+        return str(self._base.address._replace(ip=ip))
+
+    def _relayed(self, entry: Any, outcome: Any) -> None:
+        self._doubts = 0
+        self.outbox.settled("relay", entry, outcome)
+
+    def _retry(self, error: Co2Error) -> float | None:
+        """Mend a lost registration before a message is given up."""
+        if not isinstance(error, NotRegistered | Spoofed) or self._doubts >= _DOUBTS:
+            return retry_as_told(error)
+        self._doubts += 1
+        if self.enrolment is not None:
+            self.enrolment.register_again()
+        return 0.2 * 2.0**self._doubts

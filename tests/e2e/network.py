@@ -1,0 +1,151 @@
+"""A network of servers in a temporary folder: each its own process, folder and settings."""
+
+from __future__ import annotations
+
+import sys
+import xmlrpc.client
+from pathlib import Path
+from typing import Any
+
+from e2e.processes import Watched, eventually
+
+PLUGINS = Path(__file__).parent.parent / "data" / "plugins"
+
+
+class Impatient(xmlrpc.client.Transport):
+    """Python's own transport, with an end to its patience and headers of one's own."""
+
+    def __init__(self, headers: dict[str, str] | None = None) -> None:
+        super().__init__(use_builtin_types=True, headers=tuple((headers or {}).items()))
+
+    def make_connection(self, host: Any) -> Any:
+        connection = super().make_connection(host)
+        connection.timeout = 30
+        return connection
+
+
+def call(url: str, method: str, *params: Any, **headers: str) -> Any:
+    """Call a method as any Python program does; `_` in a header's name stands for `-`."""
+    transport = Impatient({name.replace("_", "-"): value for name, value in headers.items()})
+    with xmlrpc.client.ServerProxy(url, transport, allow_none=True) as proxy:
+        return getattr(proxy, method)(*params)
+
+
+def refused(url: str, method: str, *params: Any, **headers: str) -> xmlrpc.client.Fault:
+    """Call a method that must answer a fault, and give it."""
+    try:
+        result = call(url, method, *params, **headers)
+    except xmlrpc.client.Fault as fault:
+        return fault
+    raise AssertionError(f"{method}{params!r} was not refused but gave {result!r}")
+
+
+class Server(Watched):
+    """A satellite or relay that listens; made by `Network`."""
+
+    def __init__(self, command: list[str | Path], folder: Path, url: str = "") -> None:
+        super().__init__(command, folder)
+        self.folder = folder
+        self.url = url or self.wait_for(r"listens at (http://\S+)")[1]
+        self.wait_for(r"listens at ")
+
+    @property
+    def address(self) -> str:
+        return self.url.removeprefix("http://").rstrip("/")
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def token(self) -> str:
+        return (self.state / "admin.token").read_text().strip()
+
+    @property
+    def as_admin(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+    @property
+    def host_id(self) -> str:
+        return str(self.call("ping")["host_id"])
+
+    def call(self, method: str, *params: Any, **headers: str) -> Any:
+        return call(self.url, method, *params, **headers)
+
+    def refused(self, method: str, *params: Any, **headers: str) -> xmlrpc.client.Fault:
+        return refused(self.url, method, *params, **headers)
+
+    def probe(self, method: str, *params: Any) -> Any:
+        return self.call(f"probe.probe.{method}", *params)
+
+    def hears(self, count: int) -> list[dict[str, Any]]:
+        """Give what the probe has received, once that is so many messages."""
+        messages: list[dict[str, Any]] = self.probe("wait", count)
+        return messages
+
+    def states(self) -> dict[str, str]:
+        """As a relay: the state of every satellite by its nick."""
+        return {one["nick"]: one["state"] for one in self.call("relay.get_satellites")}
+
+    def sees(self, *nicks: str) -> dict[str, str]:
+        """As a relay: wait until these satellites, and no other, are online."""
+        wanted = dict.fromkeys(nicks, "online")
+        return eventually(self.states, lambda states: states == wanted)
+
+
+class Network:
+    """Starts servers, and kills at its own end those that are still there.
+
+    A traceback in any log is a failure, unless a test says that it is `expecting_tracebacks`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.expecting_tracebacks = False
+        self._servers: list[Server] = []
+
+    def __enter__(self) -> Network:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        for server in self._servers:
+            server.close()
+        if kind is None and not self.expecting_tracebacks:
+            for server in self._servers:
+                assert "Traceback" not in server.log, server.log
+                assert "Unhandled" not in server.log, server.log
+
+    def relay(self, name: str = "relay", **settings: Any) -> Server:
+        return self.start("relay", name, **settings)
+
+    def satellite(self, name: str, **settings: Any) -> Server:
+        settings = {"plugin_list": ["probe"], "plugin_dirs": [str(PLUGINS)], **settings}
+        return self.start("satellite", name, nick=name, **settings)
+
+    def start(self, role: str, name: str, **settings: Any) -> Server:
+        """Start a server with these settings in its `config.py`, and wait until it listens."""
+        folder = self.folder / name
+        write_config(folder, **settings)
+        return self.again(role, name)
+
+    def again(self, role: str, name: str) -> Server:
+        """Start a server in the folder that it had before."""
+        return self.keep(Server([sys.executable, "-m", "co2", role], self.folder / name))
+
+    def keep(self, server: Server) -> Server:
+        """Take a server that was started elsewhere under this network's care."""
+        self._servers.append(server)
+        return server
+
+
+def write_config(folder: Path, **settings: Any) -> Path:
+    """Write `config.py`; without a word about it, a free port and the folder `state`."""
+    folder.mkdir(exist_ok=True)
+    chosen = {"listen": "tcp:0:interface=127.0.0.1", "state_dir": "state", **settings}
+    file = folder / "config.py"
+    file.write_text("".join(f"{name} = {value!r}\n" for name, value in chosen.items()))
+    return file
