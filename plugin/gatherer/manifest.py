@@ -53,6 +53,14 @@ class Entry:
         if len(self.problems) < MOST_PROBLEMS:
             self.problems.append((path, code, words))
 
+    def take_over(self, struct: dict[str, Any]) -> None:
+        """Take over what an earlier manifest says of the same request."""
+        self.outcome, self.code = Outcome(struct["outcome"]), int(struct["code"])
+        self.why, self.seconds = str(struct["why"]), float(struct["seconds"])
+        self.objects, self.content = int(struct["objects"]), int(struct["bytes"])
+        self.left_out, self.problem_count = int(struct["left_out"]), int(struct["problem_count"])
+        self.problems = [(one["path"], one["code"], one["why"]) for one in struct["problems"]]
+
     @property
     def whole(self) -> bool:
         """Whether everything that could be had came."""

@@ -93,7 +93,7 @@ class Packer:
         self._lock = lock
         self._clock = clock
         self.manifest = manifest
-        self._prefix = prefix
+        self.prefix = prefix
         self._cleaner = cleaner
         self._holding = False
         self._timer: IDelayedCall | None = None
@@ -117,6 +117,10 @@ class Packer:
             await self._finished(report)
         else:
             await self._records(report.body)
+
+    def has(self, names: set[bytes]) -> None:
+        """Take note of members that are in the archive already."""
+        self._whole.update(hash(name) for name in names)
 
     async def end(self) -> None:
         """Close what is open: the host says nothing more."""
@@ -214,7 +218,7 @@ class Packer:
 
     def _stored(self, found: Found) -> bool:
         """Say whether this much of the object is in the archive already, and remember it."""
-        key = hash(found.path)
+        key = hash(self._name(found.path))
         if key in self._whole or (found.left_out and self._cut.get(key, -1) >= found.total):
             return True
         if found.left_out:
@@ -235,7 +239,7 @@ class Packer:
 
     def _name(self, path: bytes) -> bytes:
         below = [b"files"] if path.startswith(b"/") else []
-        return b"/".join([self._prefix, *below, *safe_parts(self._clean_name(path))])
+        return b"/".join([self.prefix, *below, *safe_parts(self._clean_name(path))])
 
     def _member_of(self, found: Found, size: int | None = None) -> Member:
         link, stretches = b"", _NO_HOLES
