@@ -159,8 +159,12 @@ def index(hosts: Sequence[HostManifest], title: str) -> str:
         if host.why:
             lines.append(f"    {host.why}")
         lines += [f"    {line}" for line in _missing(data["requests"])]
-    lines += ["", "Files lie under HOST/files, outputs under HOST/commands; HOST/manifest.json", ""]
-    lines[-2] += " has every request with its code, bytes, bytes left out and duration."
+    lines += [
+        "",
+        "Files lie under HOST/files, outputs under HOST/commands. HOST/manifest.json has every",
+        "request with its code, its bytes, the bytes left out, and how long it took.",
+        "",
+    ]
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ from collections import deque
 from typing import Generic, TypeVar
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 
 _Item = TypeVar("_Item")
 
@@ -44,6 +45,24 @@ class Queue(Generic[_Item]):
         item = self._items.popleft()
         self._wake(self._givers)
         return item
+
+    async def ready(self, clock: IReactorTime, seconds: float) -> bool:
+        """Wait for something to take, or for the end; say whether it came within the time."""
+        if self._items or self._ended:
+            return True
+        waiter: Deferred[None] = Deferred(self._takers_forget)
+        self._takers.append(waiter)
+        timer = clock.callLater(seconds, self._woken, waiter)
+        try:
+            await waiter
+        finally:
+            if timer.active():
+                timer.cancel()
+        return bool(self._items) or self._ended
+
+    def _woken(self, waiter: Deferred[None]) -> None:
+        self._takers.remove(waiter)
+        waiter.callback(None)
 
     def _takers_forget(self, waiter: Deferred[None]) -> None:
         self._takers.remove(waiter)
