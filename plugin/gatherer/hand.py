@@ -6,7 +6,8 @@ child notes which path it touches and which file it is writing before it does so
 be killed, the worker starts another one with the same `Memory`, and the request after goes on.
 
 Over the socket between them go a request (its length, then its values as `pack` joins them), and
-back `P`, a part of the answer that must be taken before the next one, or `D`, the last part.
+back `P`, a part of the answer that must be taken before the next one, or `D`, the last part; `X`
+comes before the end of a hand that met what nobody foresaw, with the words for stderr.
 
 Invariants. The hand writes to no descriptor that it inherited but the socket and the two unnamed
 files. It dies with the worker. It holds no state that a next hand could not do without.
@@ -20,6 +21,7 @@ import os
 import signal
 import socket
 import struct
+import traceback
 from collections.abc import Callable
 from typing import Final, NoReturn
 
@@ -31,7 +33,7 @@ from plugin.gatherer.pulling import Pulling
 from plugin.gatherer.tree import Tree, open_files_here
 
 REPLY: Final = struct.Struct("<cIIq")
-"""What comes back: P or D, where in the area, how many bytes, the position in the plan."""
+"""What comes back: P, D or X, where in the area, how many bytes, the position in the plan."""
 
 _LENGTH: Final = struct.Struct("<I")
 _PR_SET_PDEATHSIG: Final = 1
@@ -134,7 +136,6 @@ def start(memory: Memory, board: Board, close: tuple[int, ...] = ()) -> tuple[in
 def _be_hand(
     memory: Memory, board: Board, ours: socket.socket, theirs: socket.socket, close: tuple[int, ...]
 ) -> NoReturn:
-    code = 1
     try:
         die_with_parent()
         os.setsid()
@@ -142,12 +143,23 @@ def _be_hand(
             signal.signal(one, signal.SIG_IGN)
         signal.set_wakeup_fd(-1)
         ours.close()
-        for descriptor in close:
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
+        _let_go(close)
         Hand(memory, board, theirs).work()
-        code = 0
     except (EOFError, ConnectionError):
-        code = 0
+        pass
+    except BaseException:
+        text = traceback.format_exc().encode(errors="replace")[-4096:]
+        board.area[: len(text)] = text
+        with contextlib.suppress(OSError):
+            theirs.sendall(REPLY.pack(b"X", 0, len(text), 0))
     finally:
-        os._exit(code)
+        os._exit(0)
+
+
+def _let_go(close: tuple[int, ...]) -> None:
+    """Hold nothing that others wait for the end of: a hand may hang for ever."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in close:
+        with contextlib.suppress(OSError):
+            os.dup2(nothing, descriptor, inheritable=False)
+    os.close(nothing)

@@ -269,7 +269,7 @@ class Worker:
 
     def _hand_here(self) -> socket.socket:
         if self._hand is None:
-            close = (self._stdin, self._stdout, *self._waking)
+            close = (self._stdin, self._stdout, self._stderr, *self._waking)
             self._hand = hands.start(self._memory, self._board, close)
         return self._hand[1]
 
@@ -282,6 +282,9 @@ class Worker:
             return
         word, start, count, position = hands.REPLY.unpack(reply)
         part = self._board.area[start : start + count]
+        if word == b"X":
+            write_all(self._stderr, part)
+            return  # its end follows
         if word == b"P":
             self._parts.append(bytes(part))
             self._hand[1].sendall(b"k")
