@@ -25,6 +25,7 @@ from twisted.internet.defer import (
     DeferredSemaphore,
     gatherResults,
 )
+from twisted.internet.interfaces import IDelayedCall
 
 from plugin.gatherer.archive import Archive
 from plugin.gatherer.cleaning import Cleaner, learned
@@ -96,6 +97,7 @@ class Collecting:
     now: Callable[[], float] = time.time
     stopped: str = ""
     manifests: list[HostManifest] = field(factory=list)
+    _cutting: IDelayedCall | None = None
 
     async def run(self) -> Exit:
         """Gather everything; the archive is there when this returns.
@@ -110,6 +112,9 @@ class Collecting:
         except BaseException:
             await archive.abandon()
             raise
+        finally:
+            if self._cutting is not None and self._cutting.active():
+                self._cutting.cancel()
         return exit_code
 
     async def stop(self, why: str) -> None:
@@ -118,7 +123,8 @@ class Collecting:
         for host in self.hosts:
             if host.running is not None:
                 await host.source.stop(why)
-        self.reactor.callLater(PATIENCE_AT_STOP, self.cut_off)
+        if self._cutting is None:
+            self._cutting = self.reactor.callLater(PATIENCE_AT_STOP, self.cut_off)
 
     def cut_off(self) -> None:
         """Wait no longer for hosts that do not come to an end."""

@@ -74,11 +74,15 @@ class Launch:
         signal: program and arguments that carry a signal to it, in which `{signal}` (INT, USR1,
             KILL) and `{pid}` are filled in; empty for a local process.
         environment: what is added to the environment.
+        start_limit: seconds for it to come to its first prompt.
+        patience: seconds for it to come back from an interrupt, or to end, before it is killed.
     """
 
     command: tuple[str, ...]
     signal: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = (("LC_ALL", "C.UTF-8"),)
+    start_limit: float = START_LIMIT
+    patience: float = PATIENCE
 
 
 def local_launch(root: str = "") -> Launch:
@@ -132,7 +136,9 @@ class _Stdout:
     def close(self) -> None:
         if self._descriptor >= 0:
             self._reactor.removeReader(self)
-            os.close(self._descriptor)
+            # not now: an event for it may be waiting in this turn of the reactor, and would go
+            # to whatever gets the same number meanwhile
+            self._reactor.callLater(0, os.close, self._descriptor)
             self._descriptor = -1
 
 
@@ -194,7 +200,9 @@ class Driver(ProcessProtocol):
             self._lose(f"cannot start {command[0]}: {error.strerror}")
         finally:
             os.close(writable)
-        timer = self._reactor.callLater(START_LIMIT, self._give_up, "it came to no prompt")
+        timer = self._reactor.callLater(
+            self._launch.start_limit, self._give_up, "it came to no prompt"
+        )
         try:
             await self._started
             await self._introduce()
@@ -219,7 +227,7 @@ class Driver(ProcessProtocol):
                 self.signal("INT")
             self.transport.write(b"exit\n")
             self.transport.closeStdin()
-        self._killer = self._killer or self._reactor.callLater(PATIENCE, self._kill)
+        self._killer = self._killer or self._reactor.callLater(self._launch.patience, self._kill)
         await ended
 
     def signal(self, name: str) -> None:
@@ -283,7 +291,9 @@ class Driver(ProcessProtocol):
         self.signal("INT")
         if self._returning is None:
             self._returning = self._reactor.callLater(
-                PATIENCE, self._give_up, f"it did not come back from an interrupt ({reason})"
+                self._launch.patience,
+                self._give_up,
+                f"it did not come back from an interrupt ({reason})",
             )
 
     def _watch(self) -> None:
@@ -352,7 +362,9 @@ class Driver(ProcessProtocol):
     def _stdout_closed(self) -> None:
         if not self._gone:
             self._lose("it closed its output")
-            self._killer = self._killer or self._reactor.callLater(PATIENCE, self._kill)
+            self._killer = self._killer or self._reactor.callLater(
+                self._launch.patience, self._kill
+            )
 
     def processEnded(self, reason: Failure) -> None:
         """Take note that the process is gone."""

@@ -159,10 +159,21 @@ def _content(tar: tarfile.TarFile, info: tarfile.TarInfo) -> Iterator[bytes]:
     if file is None:
         return
     pairs = _stretches(info) or ((0, info.size),)
+    at = 0
     for offset, length in pairs:
-        file.seek(offset)
-        while length and (piece := file.read(min(length, _PIECE))):
-            length -= len(piece)
+        # a stream cannot be wound forward: the zeros of the hole are read and dropped
+        at += _skip(file, offset - at)
+        left = length
+        while left and (piece := file.read(min(left, _PIECE))):
+            left -= len(piece)
             yield piece
-        if length:
-            yield bytes(length)
+        if left:
+            yield bytes(left)
+        at += length
+
+
+def _skip(file: IO[bytes], count: int) -> int:
+    left = count
+    while left and (piece := file.read(min(left, _PIECE))):
+        left -= len(piece)
+    return count

@@ -236,10 +236,8 @@ class Gathering:
             for answer in flight:
                 try:
                     more, body = await answer
-                except RequestInterrupted:
+                except (RequestInterrupted, WorkerLost):
                     continue
-                except WorkerLost:
-                    break
                 if more == b"1":
                     await self.tell(Records(body))
 

@@ -23,7 +23,9 @@ NODES = {b"hung": 2, b"dead": 3}
 def attributes(node: int) -> bytes:
     mode = 0o100644 if node == 2 else 0o40755
     size = 100 if node == 2 else 0
-    return struct.pack("<QQQQQQIIIIIIIIII", node, size, 1, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)
+    return struct.pack(
+        "<QQQQQQIIIIIIIIII", node, size, 1, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0
+    )
 
 
 def listing() -> bytes:
