@@ -241,11 +241,16 @@ class Driver(ProcessProtocol):
                 self.transport.signalProcess(name)
 
     def _kill(self) -> None:
-        self._killer = None
+        self._spare_killer()
         self.signal("KILL")
         if self._launch.signal and self.transport is not None:
             with contextlib.suppress(ProcessExitedAlready):
                 self.transport.signalProcess("KILL")
+
+    def _spare_killer(self) -> None:
+        if self._killer is not None and self._killer.active():
+            self._killer.cancel()
+        self._killer = None
 
     def _give_up(self, why: str) -> None:
         self._lose(why)
@@ -369,8 +374,7 @@ class Driver(ProcessProtocol):
     def processEnded(self, reason: Failure) -> None:
         """Take note that the process is gone."""
         self._gone = True
-        if self._killer is not None and self._killer.active():
-            self._killer.cancel()
+        self._spare_killer()
         words = reason.getErrorMessage().rstrip(".")
         tail = self.complaints.strip().rpartition(b"\n")[2].decode(errors="replace")
         self._lose(f"{words} ({tail})" if tail and tail != "ALIVE" else words)
