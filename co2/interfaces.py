@@ -100,6 +100,9 @@ class INetwork(Interface):
             authorization: the value of the Authorization header, or None for none.
         """
 
+    def local_ip(towards: Address) -> str:
+        """Give the address, in canonical form, that a connection there would come from."""
+
 
 class IJournal(Interface):
     """The numbered messages of one relay or sender, oldest first."""
@@ -109,7 +112,12 @@ class IJournal(Interface):
     first_seq = Attribute("the number of the oldest entry that is still kept; last_seq + 1 if none")
 
     def append(message: Message) -> Deferred[Entry]:
-        """Give the message its number and keep it; the Deferred fires when it is safe."""
+        """Give the message its number and keep it.
+
+        Returns:
+            a Deferred that fires when it is safe; it fails with a Co2Error if the message cannot
+            be taken, which then has no number.
+        """
 
     def read(after: int, most: int) -> list[Entry]:
         """Give up to `most` entries with a number greater than `after`, oldest first."""
@@ -122,6 +130,7 @@ class ICourier(Interface):
     """Brings the messages of a journal to one peer, in order (`delivery.courier`)."""
 
     cursor = Attribute("number of the last message that is settled")
+    reached = Attribute("number of the last message that may have reached the peer")
     queued = Attribute("how many messages are not settled yet")
     tries = Attribute("how often the next message was tried in vain")
     trouble = Attribute("why the last try failed, a str; empty if it did not")

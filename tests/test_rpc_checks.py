@@ -101,6 +101,7 @@ def test_accepts(annotation, value, accepted):
         (tuple[int, str], [1, 2], "[1]", "must be str, not int"),
         (dict[str, int], [], "", "must be dict, not list"),
         (dict[str, list[int]], {"a": [1, 2.5]}, ".a[1]", "must be int, not float"),
+        (dict[str, int], {"x" * 99: ""}, f"['{'x' * 60}'...]", "must be int, not str"),
         (int | None, "x", "", "must be int | None, not str"),
         (list[int] | str, [1, None], "[1]", "must be int, not nil"),
         (Literal["a", 2], 3, "", "must be Literal['a', 2]"),

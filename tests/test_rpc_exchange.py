@@ -226,6 +226,24 @@ def test_after_the_wait_the_answer_tells_of_nothing():
     assert slow.ended == 1
 
 
+def test_between_steps_it_says_one_thing_and_no_more():
+    """What it waited for when the answer went may come; nothing further is run ahead."""
+    waited: Deferred[None] = Deferred()
+    made = []
+
+    async def bursting():
+        await waited
+        for number in range(3):
+            made.append(number)
+            yield number
+
+    talk = Talk(bursting())
+    talk.open()
+    waited.callback(None)
+    assert made == [0]
+    assert talk.next(1) == told(1, 0, 1, 2, done=True)
+
+
 def test_without_a_wait_the_answer_comes_at_once():
     """Polling is possible."""
     slow = Slow()

@@ -41,7 +41,8 @@ class Talk:
 
     def run(self, form: str, *params: Any, **limits: int) -> Any:
         """Run either form; what fails, raises."""
-        result = run(getattr(self, form)(), *params, **limits)
+        self.generator = getattr(self, form)()  # held, so that nothing but a close ends it
+        result = run(self.generator, *params, **limits)
         if not isinstance(result, Deferred):
             return result
         got: list[Any] = []

@@ -16,12 +16,9 @@ from twisted.logger import (
     textFileLogObserver,
 )
 
-from co2.app.tap import reader, reload_on_hangup
+from co2.app.tap import FAILED, reader, reload_on_hangup
 from co2.errors import SettingsError
 from co2.service.server import Server
-
-FAILED = 1
-"""Exit code of a server that could not start."""
 
 _PASTE = """
 co2 {role} is here: {url}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -17,6 +19,9 @@ from co2.model.settings import Settings
 from co2.service.server import Server
 
 DEFAULT_CONFIG = "config.py"
+
+FAILED = 1
+"""Exit code of a server that could not start."""
 
 
 class ServerOptions(usage.Options):
@@ -89,10 +94,14 @@ def _make(role: str, options: Mapping[str, Any]) -> Server:
     try:
         settings = read()
     except SettingsError as error:
-        raise usage.UsageError(error.text) from None
+        # twistd has read its options by now, and would show a UsageError as a crash.
+        raise SystemExit(f"co2 {role}: {error.text}") from None
 
     def failed(why: str) -> None:
         sys.stderr.write(f"co2 {role}: {why}\n")
+        # twistd ends with 0 when a service stops the reactor. Registered last, this runs first,
+        # when twistd is done; what restarts failed services must see that this one failed.
+        atexit.register(os._exit, FAILED)
         stop: Callable[[], None] = reactor.stop
         reactor.callWhenRunning(stop)
 

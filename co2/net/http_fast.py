@@ -7,11 +7,11 @@ first request that this way does not serve, everything goes to twisted.web for g
 
 The connection is always in one of these situations:
 
-- reading: nothing is owed to the client; `_input` holds the beginning of a head, or nothing.
-- receiving: `_body` holds a request whose body is arriving.
+- reading: nothing is owed to the client; `_arrival` holds the beginning of a head, or nothing.
+- receiving: `_arrival` holds a request whose body is arriving.
 - busy: an answer is awaited, an answer does not fit the socket, or other connections have their
-  turn. What arrives is kept in `_input`; over `max_backlog` of it, the transport is paused.
-- closing: nothing is read any more; `_cut_at` says when the connection is cut.
+  turn. What arrives is kept in `_arrival`; over `max_backlog` of it the transport is paused.
+- ending: nothing is read any more (`http_ending`).
 - general: every event is handed to twisted.web's protocol.
 
 Invariants: no request is begun before the one before it was answered; no answer is made while one
@@ -20,39 +20,25 @@ waits for the socket; the bytes held are counted in the server's budget at the e
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from co2.model.calls import Caller
-from co2.net.http_head import Head
+from co2.net.http_arrival import Arrival
+from co2.net.http_awaited import Awaited
+from co2.net.http_ending import Ending
+from co2.net.http_head import NO_HTTP, Head, begins_like_http
 from co2.net.http_outlet import Outlet, outlet_of
-from co2.net.http_reply import (
-    FULL,
-    HEAD_TOO_LARGE,
-    TOO_SLOW,
-    Refusal,
-    bad_request,
-    refusal_bytes,
-)
+from co2.net.http_reply import FULL, HEAD_TOO_LARGE, TOO_SLOW, Refusal
 from co2.net.http_serving import Ends, GeneralConnection, Serving, ends_of
 from co2.net.http_timer import LazyTimer
 
 _END = b"\r\n\r\n"
-_NO_HTTP = bad_request("The first byte is none of HTTP's.")
-
-
-class _Body:
-    """A request's body while it arrives."""
-
-    __slots__ = ("head", "missing", "pieces")
-
-    def __init__(self, head: Head, first: bytes) -> None:
-        self.head = head
-        self.pieces = [first]
-        self.missing = head.length - len(first)
+_COPIED = 16 * 1024
 
 
 class FastConnection(Protocol):
@@ -62,29 +48,25 @@ class FastConnection(Protocol):
         serving: what the connections of a server share.
     """
 
-    _log = Logger()
     _outlet: Outlet
+    _ending: Ending
     _ends: Ends
     _caller: Caller
+    _keep_alive: bool
 
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
+        self._answer = serving.answering.answer
         self._timer = LazyTimer(serving.clock, self._check)
-        self._input = b""
-        self._body: _Body | None = None
-        self._pending: Deferred[bytes] | None = None
-        self._early: bytes | None = None
+        self._arrival = Arrival(serving.budget)
+        self._awaited = Awaited(self._answered, self.abort)
         self._turn: IDelayedCall | None = None
         self._general: GeneralConnection | None = None
-        self._cut_at: float | None = None
         self._head: Head | None = None
-        self._now = 0.0
-        self._since = 0.0
-        self._counted = 0
+        self._now = self._since = 0.0
         self._busy = False
-        self._answering = False
+        self._last = False
         self._paused = False
-        self._lingering = False
 
     # --- what the transport says ----------------------------------------------------------------
 
@@ -95,6 +77,7 @@ class FastConnection(Protocol):
             self.transport.setTcpNoDelay(True)
         self._ends = ends_of(self.transport)
         self._outlet = outlet_of(self.transport, self._drained)
+        self._ending = Ending(self._serving, self.transport, self._outlet)
         self._now = self._since = self._serving.clock.seconds()
         self._timer.by(self._since + self._serving.limits.idle_timeout)
 
@@ -102,29 +85,29 @@ class FastConnection(Protocol):
         """Bytes have arrived."""
         if self._general is not None:
             self._general.dataReceived(data)
-        elif self._cut_at is not None:
+        elif self._last:
             pass
         elif self._busy:
             self._keep(data)
-        elif self._body is not None:
-            self._receive(self._body, data)
+        elif self._arrival.head is not None:
+            self._receive(self._arrival.head, data)
         else:
             self._now = self._serving.clock.seconds()
-            if self._input:
-                data = self._input + data
+            if self._arrival.input:
+                data = self._arrival.input + data
             else:
                 self._since = self._now
             self._work_off(data, [])
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The client has gone; a call that it waited for is cancelled."""
+        self._last = True
         self._stop()
+        self._ending.stop()
         if self._general is not None:
             self._general.connectionLost(reason)
         self._serving.lost(self)
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            pending.cancel()
+        self._awaited.cancel()
 
     # --- what the server says -------------------------------------------------------------------
 
@@ -132,7 +115,7 @@ class FastConnection(Protocol):
         """Close when what was begun is answered; at once if nothing was."""
         if self._general is not None:
             self._general.finish()
-        elif self._cut_at is None and not (self._input or self._busy or self._body):
+        elif not (self._last or self._busy or self._arrival.begun):
             self._close()
 
     def forget_caller(self) -> None:
@@ -143,41 +126,38 @@ class FastConnection(Protocol):
 
     def abort(self) -> None:
         """Close now."""
-        self._cut_at = self._now
-        ITCPTransport(self.transport).abortConnection()
+        self._last = True
+        self._ending.abort()
 
     # --- requests -------------------------------------------------------------------------------
 
     def _work_off(self, data: bytes, replies: list[bytes]) -> None:
         """Answer what whole requests there are, up to one turn's worth; keep the rest."""
-        serving = self._serving
-        known = serving.heads.known
-        position, room = 0, serving.limits.turn
+        heads = self._serving.heads
+        known = heads.known
+        position, room = 0, self._serving.limits.turn
         while room:
             room -= 1
-            end = data.find(_END, position)
-            if end < 0:
+            end = data.find(_END, position) + 4
+            if end == 3:
                 break
-            end += 4
             block = data[position:end]
-            head = known.get(block) or serving.heads.read(block)
-            if not head.fast:
-                self._flush(replies)
-                self._depart(head, data[position:])
-                return
+            head = known.get(block) or heads.read(block)
             stop = end + head.length
-            if stop > len(data):
+            if not head.fast or stop > len(data):
                 self._flush(replies)
-                if self._busy:
-                    break
-                self._begin_body(head, data[end:], position)
-                return
+                if self._last:
+                    return
+                if not self._busy:
+                    self._go_beyond(head, data, position, end)
+                    return
+                break
             position = stop
             if not self._serve(head, data[end:stop], replies):
                 break
         else:
             self._busy = True
-            self._turn = serving.clock.callLater(0, self._next_turn)
+            self._turn = self._serving.clock.callLater(0, self._next_turn)
         self._flush(replies)
         if position:
             data = data[position:]
@@ -189,72 +169,53 @@ class FastConnection(Protocol):
         if head is not self._head:
             self._caller = self._serving.judge(self._ends, head)
             self._head = head
-        reply = self._serving.answering.answer(body, self._caller)
+        reply = self._answer(body, self._caller)
         if isinstance(reply, Deferred):
-            settled = self._await(reply)
-            if settled is None:
+            self._keep_alive = head.keep_alive
+            early = self._awaited.take(reply)
+            if early is None:
+                self._busy = True
                 return False
-            reply = settled
-        self._put(reply, replies)
-        return self._cut_at is None
+            reply = early
+        self._put(reply, replies, head.keep_alive)
+        return not self._last
 
-    def _put(self, reply: bytes, replies: list[bytes]) -> None:
-        assert self._head is not None
-        closes = self._serving.finishing or not self._head.keep_alive
-        replies.append(
-            b"%s%d\r\n\r\n" % (self._serving.reply_heads.head(self._now, closes), len(reply))
-        )
-        replies.append(reply)
-        if closes:
-            self._cut_at = self._now
+    def _put(self, reply: bytes, replies: list[bytes], keep_alive: bool) -> None:
+        self._last = self._serving.finishing or not keep_alive
+        begin = self._serving.reply_heads.head(self._now, self._last)
+        if len(reply) < _COPIED:
+            replies.append(b"%s%d\r\n\r\n%s" % (begin, len(reply), reply))
+        else:
+            replies += (b"%s%d\r\n\r\n" % (begin, len(reply)), reply)
 
     def _flush(self, replies: list[bytes]) -> None:
-        """Send a turn's answers, and close if they say so."""
-        if replies:
+        """Send a turn's answers, and close if the last of them says so."""
+        if not replies:
+            return
+        if len(replies) == 1:
+            self._outlet.send(replies[0])
+        else:
             self._outlet.send_all(replies)
-            replies.clear()
-            if self._outlet.broken:
-                self.abort()
-            elif self._cut_at is not None:
-                self._close()
-            elif self._outlet.blocked:
-                self._busy = True
-
-    # --- answers that come later ----------------------------------------------------------------
-
-    def _await(self, reply: Deferred[bytes]) -> bytes | None:
-        """Give the answer if it is there already, or None and wait for it."""
-        self._pending = reply
-        self._answering = True
-        reply.addCallbacks(self._answered, self._failed)
-        self._answering = False
-        early, self._early = self._early, None
-        self._busy = self._busy or early is None
-        return early
+        replies.clear()
+        if self._outlet.broken:
+            self.abort()
+        elif self._last:
+            self._close()
+        elif self._outlet.blocked:
+            self._busy = True
 
     def _answered(self, reply: bytes) -> None:
-        if self._pending is None:
-            return
-        self._pending = None
-        if self._answering:
-            self._early = reply
-            return
+        """An answer has come that was waited for."""
         self._now = self._serving.clock.seconds()
         replies: list[bytes] = []
-        self._put(reply, replies)
+        self._put(reply, replies, self._keep_alive)
         self._go_on(replies)
-
-    def _failed(self, failure: Failure) -> None:
-        if self._pending is not None:
-            self._pending = None
-            self._log.failure("a call was cancelled, and not by its caller", failure)
-            self.abort()
 
     # --- being busy -----------------------------------------------------------------------------
 
     def _keep(self, data: bytes) -> None:
-        self._hold(self._input + data)
-        if len(self._input) > self._serving.limits.max_backlog and not self._paused:
+        self._hold(self._arrival.input + data)
+        if len(self._arrival.input) > self._serving.limits.max_backlog and not self._paused:
             self._paused = True
             IPushProducer(self.transport).pauseProducing()
 
@@ -268,13 +229,13 @@ class FastConnection(Protocol):
 
     def _go_on(self, replies: list[bytes]) -> None:
         """Take up work again, unless there is another reason left to wait."""
-        if self._cut_at is not None or self._outlet.blocked or self._pending or self._turn:
+        if self._last or self._outlet.blocked or self._awaited.pending or self._turn:
             self._flush(replies)
             return
         self._busy = False
         self._now = self._since = self._serving.clock.seconds()
         self._read_again()
-        self._work_off(self._input, replies)
+        self._work_off(self._arrival.input, replies)
 
     def _read_again(self) -> None:
         if self._paused:
@@ -285,72 +246,50 @@ class FastConnection(Protocol):
 
     def _hold(self, rest: bytes) -> None:
         """Keep bytes that are no request yet."""
-        if self._cut_at is not None:
+        if self._last:
             return
-        self._input = rest
-        if rest or self._counted:
-            self._count(len(rest))
-        if self._busy:
-            return
-        if rest:
+        if not self._arrival.hold(rest):
+            self._refuse(FULL)
+        elif not self._busy and rest:
             self._check_beginning(rest)
-        elif self._serving.finishing:
+        elif not self._busy and self._serving.finishing:
             self._close()
 
     def _check_beginning(self, rest: bytes) -> None:
-        self._timer.by(self._since + self._serving.limits.request_timeout)
-        first = rest.lstrip(b"\r\n")[:1]
         if len(rest) > self._serving.limits.max_head:
             self._refuse(HEAD_TOO_LARGE)
-        elif first and not b"!" <= first <= b"~":
-            self._refuse(_NO_HTTP)
-
-    def _begin_body(self, head: Head, first: bytes, served: int) -> None:
-        if self._cut_at is None:
-            if served:
-                self._since = self._now
-            self._input = b""
-            self._body = _Body(head, first)
+        elif not begins_like_http(rest):
+            self._refuse(NO_HTTP)
+        else:
             self._timer.by(self._since + self._serving.limits.request_timeout)
-            self._count(len(first))
 
-    def _receive(self, body: _Body, data: bytes) -> None:
-        if len(data) < body.missing:
-            body.pieces.append(data)
-            body.missing -= len(data)
-            self._count(self._counted + len(data))
+    def _receive(self, head: Head, data: bytes) -> None:
+        """Take a part of a body."""
+        if not self._arrival.completes(data):
+            if not self._arrival.add(data):
+                self._refuse(FULL)
             return
-        self._body = None
         self._now = self._since = self._serving.clock.seconds()
-        body.pieces.append(data[: body.missing])
+        body, rest = self._arrival.complete(data)
         replies: list[bytes] = []
-        ready = self._serve(body.head, b"".join(body.pieces), replies)
-        rest = data[body.missing :]
-        self._count(0)
-        if ready:
+        if self._serve(head, body, replies):
             self._work_off(rest, replies)
         else:
             self._flush(replies)
             self._hold(rest)
 
-    def _count(self, held: int) -> None:
-        """Tell the server what this connection holds; refuse if that is too much."""
-        by, self._counted = held - self._counted, held
-        if not self._serving.budget.move(by) and by > 0:
-            self._refuse(FULL)
-
-    # --- ends -----------------------------------------------------------------------------------
-
-    def _depart(self, head: Head, data: bytes) -> None:
-        """Refuse, or go over to the general way as soon as all answers are on their way."""
-        if self._cut_at is not None:
-            return
-        if self._outlet.blocked:
-            self._hold(data)
-        elif head.refusal is not None:
+    def _go_beyond(self, head: Head, data: bytes, begin: int, end: int) -> None:
+        """Go on with a request that is not here in full, or not for the fast way."""
+        if begin:
+            self._since = self._now
+        if head.refusal is not None:
             self._refuse(head.refusal)
+        elif head.general:
+            self._go_general(data[begin:])
+        elif self._arrival.begin(head, data[end:]):
+            self._timer.by(self._since + self._serving.limits.request_timeout)
         else:
-            self._go_general(data)
+            self._refuse(FULL)
 
     def _go_general(self, data: bytes) -> None:
         assert self.transport is not None
@@ -361,36 +300,27 @@ class FastConnection(Protocol):
         general.makeConnection(self.transport)
         general.dataReceived(data)
 
+    # --- ends -----------------------------------------------------------------------------------
+
     def _refuse(self, refusal: Refusal) -> None:
-        """Say why, and read on for a moment, so that the client sees it and no reset."""
-        if self._pending is not None:
+        if self._awaited.pending:
             # An answer is owed first, and there is no room to wait for it.
             self.abort()
             return
-        now = self._serving.clock.seconds()
-        self._outlet.send(refusal_bytes(refusal, now))
+        self._last = True
         self._stop()
         self._read_again()
-        self._lingering = True
-        self._cut_at = now + self._serving.limits.linger
-        self._timer.by(self._cut_at)
+        self._ending.refuse(refusal)
 
     def _close(self) -> None:
-        """Close when everything that was written has left."""
-        assert self.transport is not None
+        self._last = True
         self._stop()
-        self._cut_at = self._serving.clock.seconds() + self._serving.limits.write_timeout
-        self._timer.by(self._cut_at)
-        self._outlet.release()
-        self.transport.loseConnection()
+        self._ending.close()
 
     def _stop(self) -> None:
-        """Hold nothing any more, and wait for nothing."""
+        """Hold nothing any more, and wait for nothing but the end."""
         self._timer.stop()
-        self._input = b""
-        self._body = None
-        self._serving.budget.move(-self._counted)
-        self._counted = 0
+        self._arrival.clear()
         if self._turn is not None:
             self._turn.cancel()
             self._turn = None
@@ -398,33 +328,16 @@ class FastConnection(Protocol):
     def _check(self, now: float) -> float | None:
         """Do what is due; give the time of the next look."""
         limits = self._serving.limits
-        if self._cut_at is not None:
-            return self._cut(now)
-        if self._pending is not None or self._turn is not None:
+        if self._awaited.pending or self._turn is not None:
             return now + limits.request_timeout
         if self._outlet.blocked:
-            due, refusal = self._since + limits.write_timeout, None
-        elif self._input or self._body is not None:
-            due, refusal = self._since + limits.request_timeout, TOO_SLOW
-        else:
-            due, refusal = self._since + limits.idle_timeout, None
-        if now < due:
-            return due
-        if refusal is not None:
-            self._refuse(refusal)
-        elif self._outlet.blocked:
-            self.abort()
-        else:
-            self._close()
-        return None
+            return self._due(now, limits.write_timeout, self.abort)
+        if self._arrival.begun:
+            return self._due(now, limits.request_timeout, lambda: self._refuse(TOO_SLOW))
+        return self._due(now, limits.idle_timeout, self._close)
 
-    def _cut(self, now: float) -> float | None:
-        assert self._cut_at is not None
-        if now < self._cut_at:
-            return self._cut_at
-        if self._lingering and not self._outlet.blocked:
-            self._lingering = False
-            self._close()
-        else:
-            self.abort()
+    def _due(self, now: float, timeout: float, act: Callable[[], None]) -> float | None:
+        if now < self._since + timeout:
+            return self._since + timeout
+        act()
         return None

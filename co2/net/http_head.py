@@ -37,8 +37,15 @@ _NOT_ALLOWED = Refusal(
     "Only POST, for calls, and GET and HEAD, for pages, are served here.",
     b"Allow: GET, HEAD, POST\r\n",
 )
+NO_HTTP = bad_request("The first byte is none of HTTP's.")
 _KNOWN_HEADS = 1024
 _LONGEST_KNOWN = 4096
+
+
+def begins_like_http(data: bytes) -> bool:
+    """Tell whether a head may begin so; TLS and binary noise need not be waited for."""
+    first = data.lstrip(b"\r\n")[:1]
+    return not first or b"!" <= first <= b"~"
 
 
 @frozen

@@ -40,6 +40,7 @@ from co2.interfaces import INetwork, IPeer
 from co2.model.hosts import Address
 from co2.net.http_post import Post, PostingConnection
 from co2.net.http_timer import LazyTimer
+from co2.net.local_address import local_ip_towards
 
 MOST_ANSWER = 16 * 1024 * 1024
 CONNECT_TIMEOUT = 10.0
@@ -76,6 +77,10 @@ class HttpNetwork:
         return HttpPeer(
             _endpoint(self._reactor, address), clock, address, authorization, self._most
         )
+
+    def local_ip(self, towards: Address) -> str:
+        """Give the address that a connection there would come from; nothing is sent."""
+        return local_ip_towards(towards)
 
 
 @implementer(IPeer)
@@ -235,6 +240,8 @@ def _endpoint(reactor: IReactorTCP, address: Address) -> IStreamClientEndpoint:
 
 
 def _request_head(address: Address, authorization: bytes | None) -> bytes:
+    if authorization is not None and (b"\r" in authorization or b"\n" in authorization):
+        raise ValueError("the value of an Authorization header is one line")
     credential = b"" if authorization is None else b"Authorization: %s\r\n" % authorization
     return b"POST /RPC2 HTTP/1.1\r\nHost: %s\r\n%sContent-Type: text/xml\r\nContent-Length: " % (
         str(address).encode(),

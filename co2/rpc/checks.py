@@ -24,6 +24,7 @@ from co2.rpc.typenames import describe, describe_choices
 Check = Callable[[Any], Any]
 
 NoneType = type(None)
+_LONGEST_NAME = 60
 
 
 class Mismatch(Exception):
@@ -159,6 +160,13 @@ def _tuple_check(arguments: tuple[Any, ...]) -> Check:
 _check_dict = _instance_check(dict, "dict")
 
 
+def _member(name: str) -> str:
+    """Give the step to a member; a name from the wire may be long and strange."""
+    if len(name) <= _LONGEST_NAME and name.isprintable():
+        return f".{name}"
+    return f"[{name[:_LONGEST_NAME]!a}...]"
+
+
 def _dict_check(arguments: tuple[Any, ...]) -> Check:
     element = check_for(arguments[1]) if len(arguments) == 2 else None
     if element is None:
@@ -170,7 +178,7 @@ def _dict_check(arguments: tuple[Any, ...]) -> Check:
             try:
                 checked[name] = element(item)
             except Mismatch as mismatch:
-                raise mismatch.inside(f".{name}") from None
+                raise mismatch.inside(_member(name)) from None
         return checked
 
     return check
@@ -202,19 +210,14 @@ def _union_check(annotation: Any, arguments: tuple[Any, ...]) -> Check | None:
 
     def check(value: Any) -> Any:
         converted: list[Any] = []
-        mismatches = []
+        inner: list[Mismatch] = []
         for branch in known:
             try:
-                result = branch(value)
+                converted.append(branch(value))
             except Mismatch as mismatch:
-                mismatches.append(mismatch)
-                continue
-            if type(result) is type(value):
-                return result
-            converted.append(result)
-        if converted:
-            return converted[0]
-        inner = [mismatch for mismatch in mismatches if mismatch.path]
+                inner.extend([mismatch] if mismatch.path else [])
+        if converted:  # the branch that leaves the value's type as it is fits best
+            return next((one for one in converted if type(one) is type(value)), converted[0])
         if len(inner) == 1:  # one branch is of the right kind: say what is wrong in there
             raise inner[0]
         raise _wrong(describe(annotation), value)

@@ -203,27 +203,29 @@ class Exchange:
         """Make the answer of this step from what there is now, and give it to who waits."""
         if not self.held:  # it was closed by its own code
             return
-        dialogue = self._dialogue
-        ended = dialogue.stage is Stage.ENDED
-        if dialogue.failure is not None and not dialogue.replies:
-            begun = self.begun
+        failure, begun = self._dialogue.failure, self.begun
+        if failure is not None and not self._dialogue.replies:
             self._finish("it failed")
-            self._give(begun.incidents.error_for(dialogue.failure, begun.method, begun.owner))
+            self._give(begun.incidents.error_for(failure, begun.method, begun.owner))
             return
-        replies = list(dialogue.replies)
-        dialogue.replies.clear()
-        answer = {
-            "conversation": self.identity,
-            "step": self.step,
-            "replies": replies,
-            "asks": dialogue.stage is Stage.ASKING,
-            "done": ended and dialogue.failure is None,
-        }
-        if answer["asks"] and dialogue.prompt is not None:
-            answer["prompt"] = dialogue.prompt
+        answer = self._new_answer()
         if answer["done"]:
             self._finish("it had come to its end")
         self._give(answer)
+
+    def _new_answer(self) -> Answer:
+        dialogue = self._dialogue
+        answer = {
+            "conversation": self.identity,
+            "step": self.step,
+            "replies": list(dialogue.replies),
+            "asks": dialogue.stage is Stage.ASKING,
+            "done": dialogue.stage is Stage.ENDED and dialogue.failure is None,
+        }
+        dialogue.replies.clear()
+        if answer["asks"] and dialogue.prompt is not None:
+            answer["prompt"] = dialogue.prompt
+        return answer
 
     def _give(self, answer: Answer | Co2Error) -> None:
         self._answer = answer

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import secrets
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,17 +15,16 @@ from co2.delivery.journal import MemoryJournal
 from co2.delivery.one_at_a_time import OneAtATime
 from co2.interfaces import ICourier, IPeer
 from co2.model.hosts import HostState, Registration
-from co2.model.messages import Entry
 from co2.model.settings import Settings
 from co2.relay.admission import Admission
 from co2.relay.calling import Calling
-from co2.relay.fanout import Fanout
+from co2.relay.fanout import Errand, Fanout
 from co2.relay.intake import Intake
 from co2.relay.limiter import Limiter
 from co2.relay.lines import Lines
 from co2.relay.pinger import Pinger
 from co2.relay.procedures import RelayProcedures
-from co2.relay.roster import Presence, Roster
+from co2.relay.roster import PUSHED, Presence, Roster
 from co2.service.foundation import Foundation
 from co2.wire.xmlrpc import encode_members
 
@@ -44,7 +41,9 @@ class RelayPart:
     def __init__(self, base: Foundation) -> None:
         settings = base.settings
         self._base = base
-        self.roster = Roster(base.state, settings.lease, settings.forget_after, self._changed)
+        self.roster = Roster(
+            base.surroundings.rosters, settings.lease, settings.forget_after, self._changed
+        )
         self.journal = MemoryJournal(
             base.ulids.make(), settings.queue_messages, settings.queue_bytes
         )
@@ -62,7 +61,7 @@ class RelayPart:
             self.admission,
             self.limiter,
             self.fanout,
-            time.time,
+            base.surroundings.now,
             base.reactor.seconds,
             base.ulids.make,
         )
@@ -78,7 +77,7 @@ class RelayPart:
                 self.intake,
                 Calling(self.roster, self.lines),
                 base.reactor,
-                time.time,
+                base.surroundings.now,
             )
         )
 
@@ -118,22 +117,16 @@ class RelayPart:
         if presence.state is HostState.GONE:
             self.limiter.forget(presence.random)
         self.fanout.follow(presence)
-        if presence.state in (HostState.CHECKING, HostState.GONE):
+        if presence.state not in PUSHED:
             self.lines.drop(presence)
         if presence.state is HostState.CHECKING:
-            # The answer first: a host with one thread cannot be called while it waits for it.
-            self._base.reactor.callLater(0, self.pinger.check, presence)
+            self.pinger.check(presence)
 
     def _open_line(self, registration: Registration) -> IPeer:
         peer = self._base.network.peer(registration.address)
         return OneAtATime(peer, self._base.reactor)
 
-    def _open_courier(
-        self,
-        presence: Presence,
-        wants: Callable[[Entry], bool],
-        settled: Callable[[Entry, Any], None],
-    ) -> ICourier:
+    def _open_courier(self, presence: Presence, errand: Errand) -> ICourier:
         registration, settings = presence.registration, self._base.settings
         token = registration.notify_token
         return Courier(
@@ -142,15 +135,18 @@ class RelayPart:
             if registration.co2
             else self.lines.shared(presence),
             self._base.reactor,
-            Backoff(random.random),
+            Backoff(self._base.surroundings.draw),
             method="notify",
             members=encode_members({"token": token}) if token else b"",
-            wants=wants,
-            settled=settled,
+            wants=errand.wants,
+            refuses=errand.refuses,
+            settled=errand.settled,
+            missed=errand.missed,
             window=WRITTEN_AHEAD if registration.co2 else 1,
             timeout=settings.receive_timeout + _GRACE,
             plain=not registration.co2,
             after=presence.cursor,
+            reached=presence.reached,
         )
 
 

@@ -21,7 +21,7 @@ _FORM = re.compile(
 
 
 def read_plain_time(text: str) -> datetime:
-    """Read a text that is known to look like `YYYYMMDDTHH:MM:SS`, as UTC.
+    """Read a text that is known to look like `YYYYMMDDTHH:MM:SS[.ffffff]`, as UTC.
 
     Raises:
         ValueError: there is no such day or hour.

@@ -23,6 +23,7 @@ from typing import Any, NoReturn
 from xml.parsers import expat
 
 from co2.errors import (
+    BadValue,
     Co2Error,
     DoctypeRefused,
     DocumentError,
@@ -35,7 +36,7 @@ from co2.errors import (
     TrailingBytes,
 )
 from co2.wire.charset import decode_text
-from co2.wire.grammar import CHILDREN, HOLDS_TEXT, MOST_CHILDREN, READERS, ROOT, Element
+from co2.wire.grammar import BRANCHES, CHILDREN, HOLDS_TEXT, LEAVES, MOST_CHILDREN, ROOT, Element
 from co2.wire.limits import Limits
 from co2.wire.values import WHITE_SPACE, shorten
 from co2.wire.writing import ILLEGAL_CHARACTER
@@ -80,6 +81,9 @@ class _Reader:
             self._parser.Parse(self._utf8, True)
         except expat.ExpatError as error:
             self._refuse(error)
+        finally:
+            # It holds this object's methods: a circle that would keep the document for a while.
+            del self._parser
         return self._open[0].children[0][1]
 
     def _doctype_began(self, *_: object) -> NoReturn:
@@ -89,7 +93,7 @@ class _Reader:
         parent = self._open[-1]
         if tag not in CHILDREN[parent.tag] or (parent.tag == ROOT and tag != self._root):
             self._refuse_element(tag, parent.tag)
-        if len(parent.children) == MOST_CHILDREN.get(parent.tag):
+        if parent.children and len(parent.children) == MOST_CHILDREN.get(parent.tag):
             raise NotWellFormed(f"one element too many inside <{parent.tag}>{self._here()}")
         if attributes:
             self._check_attributes(tag, attributes)
@@ -102,7 +106,12 @@ class _Reader:
     def _element_ended(self, tag: str) -> None:
         element = self._open.pop()
         try:
-            value = READERS[tag](element)
+            if tag in LEAVES:
+                value = LEAVES[tag](element.text)
+            else:
+                value = BRANCHES[tag](element)
+        except ValueError as error:
+            raise BadValue(f"<{tag}>: {error}{self._here()}") from None
         except DocumentError as error:
             raise type(error)(error.text + self._here()) from None
         if tag in _CONTAINERS:

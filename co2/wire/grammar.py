@@ -4,8 +4,9 @@ It decides the grammar of the specification (its DTD in words), and turns an ele
 and its children's values into a value. It knows no parser, no position and no limits.
 
 How it works: `CHILDREN` says what may open inside what, so anything not in it is refused the moment
-it opens. When an element ends, `READERS[tag]` looks at the `Element` and gives its value, which
-joins the parent's children. White space between elements never gets here.
+it opens. When an element ends, one of two tables gives its value, which joins the parent's
+children: `LEAVES` makes it from the text, `BRANCHES` from the whole `Element`. White space between
+elements never gets here.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from co2.errors import BadValue, DuplicateMember, InvalidRequest, NotWellFormed
+from co2.errors import DuplicateMember, InvalidRequest, NotWellFormed
 from co2.wire.values import SCALARS, WHITE_SPACE, shorten
 
 ROOT = ""
@@ -116,8 +117,8 @@ def _read_struct(element: Element) -> dict[str, Any]:
     return struct
 
 
-def _read_method_name(element: Element) -> str:
-    name = element.text.strip(WHITE_SPACE)
+def _read_method_name(text: str) -> str:
+    name = text.strip(WHITE_SPACE)
     if not name:
         raise InvalidRequest("<methodName> is empty: it names the method to call")
     return name
@@ -140,20 +141,12 @@ def _read_response(element: Element) -> Answer:
     return Answer(content[0], False)
 
 
-def _scalar(read: Callable[[str], Any]) -> Callable[[Element], Any]:
-    def read_scalar(element: Element) -> Any:
-        try:
-            return read(element.text)
-        except ValueError as error:
-            raise BadValue(f"<{element.tag}>: {error}") from None
+LEAVES: dict[str, Callable[[str], Any]] = {"name": str, "methodName": _read_method_name, **SCALARS}
+"""Element name to what reads its text; ValueError, or an error of co2's without a place."""
 
-    return read_scalar
-
-
-READERS: dict[str, Callable[[Element], Any]] = {
+BRANCHES: dict[str, Callable[[Element], Any]] = {
     "methodCall": _read_call,
     "methodResponse": _read_response,
-    "methodName": _read_method_name,
     "params": _read_all,
     "param": _only_child,
     "fault": _only_child,
@@ -162,7 +155,5 @@ READERS: dict[str, Callable[[Element], Any]] = {
     "data": _read_all,
     "struct": _read_struct,
     "member": _read_member,
-    "name": lambda element: element.text,
-    **{tag: _scalar(read) for tag, read in SCALARS.items()},
 }
-"""Element name to what gives the value of a finished element; errors are co2's, without a place."""
+"""Element name to what reads a finished element; errors of co2's, without a place."""

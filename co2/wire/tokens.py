@@ -11,7 +11,7 @@ Invariants:
 - What matches here means the same as in XML, provided that the text holds no character that XML
   forbids, no carriage return and no `]]>`: the scanner sees to that before. (A class that excludes
   the forbidden ones would make long texts cost twelve times as much.)
-- No token takes a reference where the scanner does not resolve one.
+- A reference stands only in what the scanner resolves: names, strings and bare texts.
 - Each token begins with a literal and each repetition takes one character class, possessively, so
   that a document is looked at once from left to right, whatever it holds.
 - The last alternative is empty: where nothing is known, it matches instead of searching on.
@@ -32,7 +32,7 @@ _SCALARS = (
     "|i4>(?P<i4>[+-]?[0-9]{1,10}+)</i4"
     "|i8>(?P<i8>[+-]?[0-9]{1,19}+)</i8"
     "|dateTime\\.iso8601>"
-    "(?P<time>[0-9]{8}T[0-9]{2}:[0-9]{2}:[0-9]{2})"
+    "(?P<time>[0-9]{8}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\\.[0-9]{6}|))"
     "</dateTime\\.iso8601"
     "|base64>(?P<base64>[^&<]*+)</base64"
     "|nil/(?P<nil>))>"
@@ -41,7 +41,7 @@ _SCALARS = (
 
 _VALUES = (
     # An empty alternative instead of `?`: the repetition would cost half as much again.
-    f"(?:<member>{_W}<name>(?P<name>[^&<]*+)</name>{_W}|)"
+    f"(?:<member>{_W}<name>(?P<name>[^<]*+)</name>{_W}|)"
     f"<value>(?:(?:{_SCALARS})</value>{_W}(?(name)</member>{_W})"
     f"|{_W}<(?:struct>{_W}(?P<struct>)|array>{_W}<data>{_W}(?P<array>)))"
     "|</(?:"

@@ -2,6 +2,7 @@
 
 A line of standard input is sent as data; a line of standard output is a message, as JSON.
 """
+# ruff: noqa: T201  # tests read what it prints
 
 import json
 import sys

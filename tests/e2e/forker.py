@@ -3,6 +3,7 @@
 A line of input is the state folder of a relay to start, or `kill <pid>` of one that this has
 started.
 """
+# ruff: noqa: T201  # tests read what it prints
 
 import os
 import signal

@@ -1,0 +1,3 @@
+"""Plugins that do not end as they should."""
+
+__all__ = ["clinging"]

@@ -1,0 +1,3 @@
+"""Ends the process when it is imported, or would."""
+
+raise SystemExit("out of here")

@@ -1,0 +1,4 @@
+"""Settings of the module 'ham'."""
+
+shrubbery = 'a nice one'
+logfile = 'spam.log'
