@@ -2,8 +2,8 @@
 
 Hosts are named with `--hosts`, separated by commas:
     local          this machine, by a worker of its own (what is gathered without --hosts)
-    NICK, HOST_ID  a satellite, through the relay of --server
-    server         the host of --server itself
+    NICK, HOST_ID  a satellite, through the relay of --url
+    server         the host of --url itself
     all            every satellite of the relay
     ssh:[user@]H   another machine, where co2-gatherer is installed
     run:COMMAND    whatever reaches a worker, such as 'run:docker exec -i web co2-gatherer'
@@ -11,6 +11,7 @@ Hosts are named with `--hosts`, separated by commas:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -22,6 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from rich.console import Console
@@ -94,17 +96,25 @@ def _profiles(names: str, extras: Sequence[str], folders: Sequence[Path]) -> lis
     return profiles
 
 
-def _admin_token(path: str) -> str:
-    """Read the admin token of the server on this machine, where there is one."""
-    if os.environ.get("CO2_TOKEN"):
-        return os.environ["CO2_TOKEN"]
-    candidates = [Path(path)] if path else sorted(Path("state").glob("*/admin.token"))
-    for one in candidates:
+def _token(url: str, token: str | None, state_dir: Path | None) -> str:
+    """Find the credential as every `co2` command does: given, in the URL, or a server's own."""
+    if token is not None:
+        return token
+    parts = urlsplit(url)
+    if parts.username is not None:
+        return ""  # it goes along in the URL
+    if state_dir is not None:
         try:
-            return one.read_text(encoding="ascii").strip()
+            return (state_dir / "admin.token").read_text(encoding="ascii").strip()
         except OSError as error:
-            if path:
-                raise _fail(f"cannot read {one}: {error.strerror}") from error
+            raise _fail(f"{state_dir / 'admin.token'}: {error.strerror}") from error
+    if parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+        return ""
+    for role in ("satellite", "relay"):
+        state = Path("state") / f"{role}-{parts.port or 2004}"
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(int((state / "pid").read_text()), 0)  # a dead server's port may be another's
+            return (state / "admin.token").read_text(encoding="ascii").strip()
     return ""
 
 
@@ -194,8 +204,9 @@ def _run(collecting: Collecting, reactor: Any, show: Show) -> Exit:
 @click.option("--clean", is_flag=True, help="Map addresses and names, remove secrets.")
 @click.option("--clean-word", multiple=True, help="A word to map as well.")
 @click.option("--map", "map_file", type=click.Path(path_type=Path), help="Where the map is kept.")
-@click.option("--server", default="http://127.0.0.1:2004/", show_default=True)
-@click.option("--token-file", default="", help="The admin token; state/*/admin.token if found.")
+@click.option("--url", default="http://127.0.0.1:2004/", show_default=True, help="The server.")
+@click.option("--token", help="What the server is shown; its admin token, as gathering is admin.")
+@click.option("--state-dir", type=click.Path(path_type=Path), help="Where admin.token is.")
 @click.option("--root", default="", help="With local: a directory that all paths are meant in.")
 @click.option("--at-once", default=20, show_default=True, help="Hosts at the same time.")
 @click.option("--list", "listing", is_flag=True, help="List the profiles and end.")
@@ -227,8 +238,9 @@ def _gather(
     clean: bool,
     clean_word: tuple[str, ...],
     map_file: Path | None,
-    server: str,
-    token_file: str,
+    url: str,
+    token: str | None,
+    state_dir: Path | None,
     root: str,
     at_once: int,
 ) -> Exit:
@@ -242,7 +254,7 @@ def _gather(
     pool = ThreadPool(0, at_once + 1, "gather")
     pool.start()
     try:
-        way = Server(server, _admin_token(token_file))
+        way = Server(url, _token(url, token, state_dir))
         found = _hosts(hosts, way, reactor, pool, root)
         if not found:
             raise _fail("there is no host to gather")

@@ -44,7 +44,7 @@ def main() -> None:
     if way == "silent":
         time.sleep(1000)
     elif way == "garbage":
-        print("Welcome to this machine!\n", "x" * 100, flush=True)
+        os.write(1, b"Welcome to this machine!\n" + b"x" * 100 + b"\n")
         sys.stdin.read()
     elif way == "dies":
         between(600, "dies")

@@ -84,7 +84,7 @@ def main() -> None:
     if libc.mount(b"hung", where, b"fuse", 0, options):
         sys.exit(os.strerror(ctypes.get_errno()))
     threading.Thread(target=serve, args=(device,), daemon=True).start()
-    print("ready", flush=True)
+    os.write(1, b"ready\n")
     sys.stdin.read()
     libc.umount2(where, 2)
     os._exit(0)

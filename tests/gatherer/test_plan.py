@@ -42,7 +42,10 @@ def test_the_limit_is_divided_fairly(sizes, limit):
     assert sum(taken) <= limit
     if sum(sizes) > limit:
         assert sum(taken) > limit - len(sizes)
-        assert all(got == size or got >= limit // len(sizes) for got, size in zip(taken, sizes))
+        assert all(
+            got == size or got >= limit // len(sizes)
+            for got, size in zip(taken, sizes, strict=True)
+        )
 
 
 @given(SIZES, st.integers(0, 5000))
@@ -120,7 +123,7 @@ def test_what_hung_is_passed_over(tmp_path):
     stuck = frozenset({os.fsencode(tmp_path / "dead")})
     found = walked(tmp_path, stuck=stuck)
     assert (errno.EINTR, "dead") in [
-        (item.code, name) for item, name in zip(found, names(tmp_path, found))
+        (item.code, name) for item, name in zip(found, names(tmp_path, found), strict=True)
     ]
     assert "ok" in names(tmp_path, found) and "dead/f" not in names(tmp_path, found)
 

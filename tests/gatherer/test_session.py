@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,7 +83,7 @@ def test_pieces_do_not_matter(cuts):
     whole, parted = Driven(), Driven()
     whole.send(SCRIPT)
     ends = sorted({0, len(SCRIPT), *cuts})
-    for start, stop in zip(ends, ends[1:], strict=False):
+    for start, stop in pairwise(ends):
         parted.send(SCRIPT[start:stop])
     assert (parted.out, parted.err, parted.done) == (whole.out, whole.err, whole.done)
 
@@ -231,7 +233,7 @@ def test_spelling_refuses_what_does_not_fit_on_a_line():
 
 def test_every_request_is_documented():
     """The page for people names every request of the table."""
-    from tests.gatherer.processes import ROOT
+    from gatherer.processes import ROOT
 
     page = (ROOT / "docs" / "gatherer.md").read_text(encoding="utf-8")
     missing = [name for name in REQUESTS if f"`{name.decode()}`" not in page]

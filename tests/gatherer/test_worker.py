@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gatherer.processes import ROOT, RealWorker, children_of
+from gatherer.processes import ROOT, RealWorker, children_of
 
 pytestmark = pytest.mark.process
 RECORDED = json.loads((ROOT / "tests/data/gatherer_transcript.json").read_text(encoding="utf-8"))
