@@ -210,9 +210,10 @@ def in_order(profiles: Iterable[Profile]) -> tuple[Wanted, ...]:
             if any(evolve(other, profile="") == plain for other in everything):
                 continue
             if isinstance(one, Run):
-                name = one.file
+                name, number = one.file, 1
                 while name in taken:
-                    name += "_"
+                    number += 1
+                    name = f"{one.file}-{number}"
                 taken.add(name)
                 one = evolve(one, name=name)
             everything.append(one)

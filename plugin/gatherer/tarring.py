@@ -50,7 +50,10 @@ def padding(size: int) -> bytes:
 
 def sparse_map(member: Member) -> bytes:
     """Give what stands before the data of a file with holes; it counts into the member's size."""
-    rows = [len(member.stretches), *(one for pair in member.stretches for one in pair)]
+    pairs = list(member.stretches)
+    if sum(pairs[-1]) < member.real_size:
+        pairs.append((member.real_size, 0))  # GNU tar takes the file's end from here
+    rows = [len(pairs), *(one for pair in pairs for one in pair)]
     text = b"".join(b"%d\n" % one for one in rows)
     return text + padding(len(text))
 
