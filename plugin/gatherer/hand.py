@@ -30,7 +30,7 @@ from plugin.gatherer.board import Board, Memory, Reach, pack, unpack
 from plugin.gatherer.copies import Copies
 from plugin.gatherer.paths import Barred, shipped_table
 from plugin.gatherer.pulling import Pulling
-from plugin.gatherer.tree import Tree, open_files_here
+from plugin.gatherer.tree import Tree, open_files_here, open_scratch
 
 REPLY: Final = struct.Struct("<cIIq")
 """What comes back: P, D or X, where in the area, how many bytes, the position in the plan."""
@@ -48,11 +48,12 @@ class Hand:
     """Carries out requests that come over a socket, one after the other."""
 
     def __init__(self, memory: Memory, board: Board, wire: socket.socket) -> None:
-        files = open_files_here()
+        # what lies outside of the root must be at hand before it is out of reach
+        barred, files, scratch = Barred(shipped_table()), open_files_here(), open_scratch()
         if memory.root:
             os.chroot(memory.root)
             os.chdir("/")
-        tree = Tree(Barred(shipped_table()), files)
+        tree = Tree(barred, files, scratch)
         self._wire = wire
         self._reach = Reach(memory, board, self._part, tree)
         self._copies = Copies(self._reach)
@@ -115,6 +116,14 @@ def ask(wire: socket.socket, name: bytes, params: tuple[bytes, ...], passed: int
         sent = socket.send_fds(wire, [body], [passed])
         body = body[sent:]
     wire.sendall(body)
+
+
+def hear(wire: socket.socket) -> bytes:
+    """Take the head of a hand's answer; less than `REPLY.size` bytes when it is gone."""
+    try:
+        return wire.recv(REPLY.size, socket.MSG_WAITALL)
+    except OSError:
+        return b""
 
 
 def start(memory: Memory, board: Board, close: tuple[int, ...] = ()) -> tuple[int, socket.socket]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import tempfile
 from typing import Final
 
 from plugin.gatherer.paths import Barred
@@ -192,7 +191,7 @@ def take(
             return take(tree, path, real, share, barred, whole_or_none=whole_or_none)
         return failed(path, error, status)
     try:
-        source = _opened(path, descriptor, status, share, whole_or_none)
+        source = _opened(tree, path, descriptor, status, share, whole_or_none)
     except OSError as error:
         with contextlib.suppress(OSError):
             os.close(descriptor)
@@ -202,7 +201,12 @@ def take(
 
 
 def _opened(
-    path: bytes, descriptor: int, status: os.stat_result, share: int, whole_or_none: bool
+    tree: Tree,
+    path: bytes,
+    descriptor: int,
+    status: os.stat_result,
+    share: int,
+    whole_or_none: bool,
 ) -> Source:
     size = status.st_size
     if size <= SMALL:
@@ -210,10 +214,10 @@ def _opened(
         if data is not None:
             os.close(descriptor)
             return _small(path, status, data, share, whole_or_none)
-        return _unannounced(path, descriptor, status, share)
+        return _unannounced(tree, path, descriptor, status, share)
     stretches = _stretches(descriptor, status)
     if stretches is None:
-        return _unannounced(path, descriptor, status, share)
+        return _unannounced(tree, path, descriptor, status, share)
     total = sum(length for _, length in stretches)
     if share == NO_LIMIT or total <= share:
         text = b"" if total == size else b" ".join(b"%d %d" % one for one in stretches)
@@ -285,11 +289,16 @@ def _stretches(descriptor: int, status: os.stat_result) -> tuple[Stretch, ...] |
     return tuple(found)
 
 
-def _unannounced(path: bytes, descriptor: int, status: os.stat_result, share: int) -> Source:
+def _unannounced(
+    tree: Tree, path: bytes, descriptor: int, status: os.stat_result, share: int
+) -> Source:
     """Read a file that announces no true size to its end, and keep its last bytes."""
-    with tempfile.TemporaryFile(buffering=0) as spool:
-        size = _fill(descriptor, spool.fileno(), share)
-        kept = os.dup(spool.fileno())
+    kept = tree.scratch()
+    try:
+        size = _fill(descriptor, kept, share)
+    except BaseException:
+        os.close(kept)
+        raise
     os.close(descriptor)
     total = size if share == NO_LIMIT else min(size, share)
     found = _found(path, status, total=total, left_out=size - total, size=size)

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import stat
+import tempfile
 from typing import NamedTuple
 
 from plugin.gatherer.paths import Barred
@@ -91,11 +92,23 @@ class Tree:
         open_files: an open directory that shows this process's descriptors (/proc/self/fd), or
             None where there is none. It is opened before a chroot, and tells where an opened file
             really lies, whatever was moved meanwhile.
+        scratch: an open directory for unnamed files, or None to keep them in memory.
     """
 
-    def __init__(self, barred: Barred, open_files: int | None = None) -> None:
+    def __init__(
+        self, barred: Barred, open_files: int | None = None, scratch: int | None = None
+    ) -> None:
         self.barred = barred
         self._open_files = open_files
+        self._scratch = scratch
+
+    def scratch(self) -> int:
+        """Open an unnamed file for what has to be read before its size is known."""
+        if self._scratch is not None:
+            flags = os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC
+            with contextlib.suppress(OSError):
+                return os.open(".", flags, 0o600, dir_fd=self._scratch)
+        return os.memfd_create("gatherer")
 
     def open(self, path: bytes, expected: bytes, barred: Barred) -> tuple[int, os.stat_result]:
         """Open a regular file for reading.
@@ -139,5 +152,13 @@ def open_files_here() -> int | None:
     """Open the directory that shows this process's descriptors, where there is one."""
     try:
         return os.open("/proc/self/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
+def open_scratch() -> int | None:
+    """Open the directory for temporary files, where there is one."""
+    try:
+        return os.open(tempfile.gettempdir(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
         return None

@@ -275,7 +275,7 @@ class Worker:
 
     def _hear_hand(self) -> None:
         assert self._hand is not None
-        reply = self._hand[1].recv(hands.REPLY.size, socket.MSG_WAITALL)
+        reply = hands.hear(self._hand[1])
         if len(reply) < hands.REPLY.size:
             self._lose_hand()
             self._carry_out(self._session.interrupt())
@@ -309,7 +309,7 @@ class Worker:
             if self._interrupts or self._ending:
                 self._lose_hand()
                 return b"4"
-        reply = wire.recv(hands.REPLY.size, socket.MSG_WAITALL)
+        reply = hands.hear(wire)
         if len(reply) < hands.REPLY.size:
             self._lose_hand()
             return b"5"
@@ -345,7 +345,7 @@ class Worker:
         wire = self._hand[1]
         poll = select.poll()
         poll.register(wire.fileno(), select.POLLIN)
-        if not poll.poll(PATIENCE * 1000) or not wire.recv(hands.REPLY.size, socket.MSG_WAITALL):
+        if not poll.poll(PATIENCE * 1000) or not hands.hear(wire):
             self._end_hand()
 
     def _end_hand(self) -> None:
