@@ -209,6 +209,14 @@ class Worker:
             self._start_command(request)
         else:
             self._forget_plan(request)
+            self._ask_hand(request)
+
+    def _ask_hand(self, request: Request) -> None:
+        try:
+            hands.ask(self._hand_here(), request.name, request.params)
+        except OSError:
+            # it was killed by others while it had nothing to do: another one does it
+            self._end_hand()
             hands.ask(self._hand_here(), request.name, request.params)
 
     def _forget_plan(self, request: Request) -> None:
