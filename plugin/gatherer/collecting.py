@@ -28,11 +28,13 @@ from twisted.internet.defer import (
 from twisted.internet.interfaces import IDelayedCall
 
 from plugin.gatherer.archive import Archive
-from plugin.gatherer.cleaning import Cleaner, learned
+from plugin.gatherer.cleaning import Cleaner
 from plugin.gatherer.earlier import Earlier, contents
 from plugin.gatherer.gathering import Outcome
 from plugin.gatherer.manifest import Entry, HostManifest, index
-from plugin.gatherer.packing import Packer, files_of
+from plugin.gatherer.mapping import learned
+from plugin.gatherer.naming import files_of
+from plugin.gatherer.packing import Packer
 from plugin.gatherer.profiles import Paths, Wanted
 from plugin.gatherer.sources import HostLost, Source
 from plugin.gatherer.tarring import Member

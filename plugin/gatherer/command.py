@@ -33,12 +33,13 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from plugin.gatherer.archive import ArchiveError, compressor_for
-from plugin.gatherer.cleaning import Cleaner, Mapping, Names
+from plugin.gatherer.cleaning import Cleaner
 from plugin.gatherer.collecting import Collecting, Exit, Host
-from plugin.gatherer.driver import Launch, local_launch, ssh_launch
 from plugin.gatherer.earlier import Earlier, survey
 from plugin.gatherer.extras import read_directory, read_extras
+from plugin.gatherer.launch import Launch, local_launch, ssh_launch
 from plugin.gatherer.manifest import human
+from plugin.gatherer.mapping import Mapping, Names
 from plugin.gatherer.profiles import Profile, ProfileError, Wanted, available, in_order, load
 from plugin.gatherer.sources import HostLost, NetworkSource, Server, Source, WorkerSource
 from plugin.gatherer.table import Show

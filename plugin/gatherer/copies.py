@@ -10,10 +10,11 @@ from plugin.gatherer.board import NOTHING_BARRED, PARTIAL, Reach, code_of, frame
 from plugin.gatherer.board import words as words_of
 from plugin.gatherer.copying import Copier, open_below, open_parent
 from plugin.gatherer.paths import Barred
-from plugin.gatherer.plan import Item, Plan, Walk
+from plugin.gatherer.plan import Plan
 from plugin.gatherer.records import Found
 from plugin.gatherer.source import NO_LIMIT, Source, failed, take
 from plugin.gatherer.tree import locate
+from plugin.gatherer.walk import Item, Walk
 
 _COPIED = "fld"
 

@@ -19,14 +19,13 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from attrs import define, frozen
+from attrs import define
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
-from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from plugin.gatherer.answers import (
     Alive,
@@ -39,15 +38,10 @@ from plugin.gatherer.answers import (
     Prompted,
     Unknown,
 )
+from plugin.gatherer.launch import Launch
+from plugin.gatherer.pipe import PIPE_SIZE, Stdout
 
 _log = Logger()
-_PIPE: Final = 1 << 20
-
-START_LIMIT: Final = 30.0
-"""Seconds for a worker to come to its first prompt."""
-
-PATIENCE: Final = 5.0
-"""Seconds for a worker to come back from an interrupt before it is killed."""
 
 ALIVE_EVERY: Final = 5.0
 """Seconds between two questions whether the worker lives, while a request runs."""
@@ -63,83 +57,6 @@ class RequestUnknown(Exception):
 
 class WorkerLost(Exception):
     """The worker is gone; the text says how it went."""
-
-
-@frozen
-class Launch:
-    """How a worker is started.
-
-    Attributes:
-        command: program and arguments; it must be, or lead to, `co2-gatherer --interrupt=late`.
-        signal: program and arguments that carry a signal to it, in which `{signal}` (INT, USR1,
-            KILL) and `{pid}` are filled in; empty for a local process.
-        environment: what is added to the environment.
-        start_limit: seconds for it to come to its first prompt.
-        patience: seconds for it to come back from an interrupt, or to end, before it is killed.
-    """
-
-    command: tuple[str, ...]
-    signal: tuple[str, ...] = ()
-    environment: tuple[tuple[str, str], ...] = (("LC_ALL", "C.UTF-8"),)
-    start_limit: float = START_LIMIT
-    patience: float = PATIENCE
-
-
-def local_launch(root: str = "") -> Launch:
-    """Give the launch of a worker on this machine."""
-    arguments = ("--interrupt=late", *(("--root", root) if root else ()))
-    return Launch((sys.executable, "-m", "plugin.gatherer", *arguments))
-
-
-def ssh_launch(host: str, options: tuple[str, ...] = ()) -> Launch:
-    """Give the launch of a worker on another machine, where co2-gatherer is installed."""
-    ssh = ("ssh", "-o", "BatchMode=yes", *options, host)
-    return Launch((*ssh, "co2-gatherer --interrupt=late"), (*ssh, "kill", "-{signal}", "{pid}"))
-
-
-@implementer(IReadDescriptor)
-class _Stdout:
-    """The worker's stdout, read in large pieces: Twisted's own reader takes 8 KiB at a time."""
-
-    def __init__(
-        self, reactor: Any, descriptor: int, hear: Callable[[bytes], None], lost: Callable[[], None]
-    ) -> None:
-        self._reactor = reactor
-        self._descriptor = descriptor
-        self._hear = hear
-        self._lost = lost
-        os.set_blocking(descriptor, False)
-        reactor.addReader(self)
-
-    def fileno(self) -> int:
-        return self._descriptor
-
-    def logPrefix(self) -> str:
-        return "gatherer"
-
-    def doRead(self) -> None:
-        try:
-            data = os.read(self._descriptor, _PIPE)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if data:
-            self._hear(data)
-        else:
-            self.close()
-            self._lost()
-
-    def connectionLost(self, reason: Failure) -> None:
-        self.close()
-
-    def close(self) -> None:
-        if self._descriptor >= 0:
-            self._reactor.removeReader(self)
-            # not now: an event for it may be waiting in this turn of the reactor, and would go
-            # to whatever gets the same number meanwhile
-            self._reactor.callLater(0, os.close, self._descriptor)
-            self._descriptor = -1
 
 
 @define(eq=False)
@@ -164,7 +81,7 @@ class Driver(ProcessProtocol):
         self._reactor = reactor
         self._launch = launch
         self._client = Client()
-        self._stdout: _Stdout | None = None
+        self._stdout: Stdout | None = None
         self._started: Deferred[None] = Deferred()
         self._ended: list[Deferred[None]] = []
         self._lost = ""
@@ -173,6 +90,7 @@ class Driver(ProcessProtocol):
         self._asking: IDelayedCall | None = None
         self._returning: IDelayedCall | None = None
         self._timed: Asked | None = None
+        self._known: frozenset[bytes] = frozenset()
         self.pid = 0
         self.last_alive = reactor.seconds()
         self.complaints = b""
@@ -187,8 +105,8 @@ class Driver(ProcessProtocol):
         """
         readable, writable = os.pipe2(os.O_CLOEXEC)
         with contextlib.suppress(OSError):
-            fcntl.fcntl(readable, fcntl.F_SETPIPE_SZ, _PIPE)
-        self._stdout = _Stdout(self._reactor, readable, self._hear, self._stdout_closed)
+            fcntl.fcntl(readable, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+        self._stdout = Stdout(self._reactor, readable, self._hear, self._stdout_closed)
         environment = {**os.environ, **dict(self._launch.environment)}
         environment["PYTHONPATH"] = os.pathsep.join(one for one in sys.path if one)
         command = self._launch.command
@@ -215,6 +133,8 @@ class Driver(ProcessProtocol):
             word, _, rest = line.partition(b" ")
             if word == b"pid":
                 self.pid = int(rest)
+            elif word == b"requests":
+                self._known = frozenset(rest.split())
 
     async def stop(self) -> None:
         """End the worker; when it does not go, it is killed."""
@@ -280,6 +200,10 @@ class Driver(ProcessProtocol):
         answer: Deferred[tuple[bytes, ...]] = Deferred()
         if self._lost:
             answer.errback(WorkerLost(self._lost))
+            return answer
+        if self._known and name not in self._known:
+            # not sent: its parameters would be taken for requests
+            answer.errback(RequestUnknown(f"it does not know {name.decode()}"))
             return answer
         asked = Asked(name, piece, _Ticket(answer, limit))
         assert self.transport is not None
@@ -400,14 +324,3 @@ def _ticket(asked: Asked) -> _Ticket:
     ticket = asked.tag
     assert isinstance(ticket, _Ticket)
     return ticket
-
-
-__all__ = [
-    "Driver",
-    "Launch",
-    "RequestInterrupted",
-    "RequestUnknown",
-    "WorkerLost",
-    "local_launch",
-    "ssh_launch",
-]

@@ -21,15 +21,9 @@ from twisted.internet import reactor as twisted_reactor
 from twisted.internet.defer import Deferred
 
 from co2.api import Co2Plugin, InvalidParams, SystemFailed, level
-from plugin.gatherer.driver import (
-    Driver,
-    Launch,
-    RequestInterrupted,
-    RequestUnknown,
-    WorkerLost,
-    local_launch,
-)
+from plugin.gatherer.driver import Driver, RequestInterrupted, RequestUnknown, WorkerLost
 from plugin.gatherer.gathering import Finished, Gathering, Records, Report
+from plugin.gatherer.launch import Launch, local_launch
 from plugin.gatherer.policy import Policy
 from plugin.gatherer.profiles import (
     Paths,

@@ -19,13 +19,8 @@ from typing import Any, Final
 
 from attrs import define, field, frozen
 
-from plugin.gatherer.driver import (
-    Driver,
-    Launch,
-    RequestInterrupted,
-    RequestUnknown,
-    WorkerLost,
-)
+from plugin.gatherer.driver import Driver, RequestInterrupted, RequestUnknown, WorkerLost
+from plugin.gatherer.launch import Launch
 from plugin.gatherer.profiles import Paths, Run, Wanted
 from plugin.gatherer.records import PIECE, Found, More, encode
 

@@ -12,8 +12,6 @@ they stay within the host's own files, an object is stored once.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from typing import Any, Final
 
 from twisted.internet.defer import DeferredLock
@@ -23,6 +21,7 @@ from plugin.gatherer.archive import Archive
 from plugin.gatherer.cleaning import Cleaner, CleanStream, looks_binary
 from plugin.gatherer.gathering import Began, Finished, Outcome, Report
 from plugin.gatherer.manifest import Entry, HostManifest
+from plugin.gatherer.naming import inner_link, safe_parts
 from plugin.gatherer.records import Found, Missing, More, Record, decode
 from plugin.gatherer.spool import Spool
 from plugin.gatherer.tarring import Member
@@ -33,39 +32,6 @@ STALL: Final = 15.0
 _NO_HOLES: Final[tuple[tuple[int, int], ...]] = ()
 _ZEROS: Final = bytes(1 << 18)
 _NOT_READ: Final = {"p": "a fifo", "s": "a socket", "b": "a block device", "c": "a device"}
-_STRANGE = re.compile(r"[^A-Za-z0-9._@-]+")
-
-
-def directory_name(host: str) -> str:
-    """Give the directory of a host in the archive."""
-    return _STRANGE.sub("_", host).strip(".") or "host"
-
-
-def safe_parts(path: bytes) -> list[bytes]:
-    """Give the components of a path that lead downwards only."""
-    return [one for one in path.split(b"/") if one not in (b"", b".", b"..")]
-
-
-def inner_link(parts: list[bytes], target: bytes) -> bytes:
-    """Turn a link's target so that it stays below the host's files.
-
-    Args:
-        parts: the components of the link's own path.
-        target: as it was on the host; an absolute one becomes a relative one.
-    """
-    depth = len(parts) - 1
-    if target.startswith(b"/"):
-        return b"/".join([b".."] * depth + safe_parts(target)) or b"."
-    kept: list[bytes] = []
-    for one in target.split(b"/"):
-        if one == b"..":
-            if depth == 0:
-                continue  # above the root is the root
-            depth -= 1
-        elif one not in (b"", b"."):
-            depth += 1
-        kept.append(one)
-    return b"/".join(kept) or b"."
 
 
 class Packer:
@@ -352,19 +318,3 @@ def _stretches(text: bytes, total: int) -> tuple[tuple[int, int], ...]:
         return ()
     pairs = tuple((int(numbers[at]), int(numbers[at + 1])) for at in range(0, len(numbers), 2))
     return pairs if sum(length for _, length in pairs) == total else ()
-
-
-def files_of(names: Iterable[str]) -> list[str]:
-    """Give names that can stand beside each other in one archive, in the order given."""
-    taken: set[str] = set()
-    given = []
-    for name in names:
-        plain = directory_name(name)
-        while plain in taken:
-            plain += "_"
-        taken.add(plain)
-        given.append(plain)
-    return given
-
-
-__all__ = ["Packer", "directory_name", "files_of", "inner_link", "safe_parts"]

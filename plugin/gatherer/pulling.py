@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from plugin.gatherer.board import Reach, code_of, framed, number, words
 from plugin.gatherer.copies import item_source
 from plugin.gatherer.paths import Barred
-from plugin.gatherer.plan import Item, Plan, Walk
+from plugin.gatherer.plan import Plan
 from plugin.gatherer.records import PIECE, Missing, encode, head_of
 from plugin.gatherer.source import Source
+from plugin.gatherer.walk import Item, Walk
 
 HEAD = 32
 """Bytes at the beginning of the area that are kept for the head of a pull's answer."""

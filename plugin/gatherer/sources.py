@@ -12,8 +12,9 @@ from typing import Any, Final, Protocol
 from attrs import evolve
 from twisted.internet.threads import deferToThreadPool
 
-from plugin.gatherer.driver import Driver, Launch, RequestInterrupted, WorkerLost
+from plugin.gatherer.driver import Driver, RequestInterrupted, WorkerLost
 from plugin.gatherer.gathering import Gathering, Records, Report
+from plugin.gatherer.launch import Launch
 from plugin.gatherer.profiles import Profile, Wanted, as_struct
 from plugin.gatherer.travelling import NoReport, from_struct
 

@@ -14,10 +14,11 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from plugin.gatherer.cleaning import Cleaner, Mapping, Names
+from plugin.gatherer.cleaning import Cleaner
 from plugin.gatherer.collecting import Collecting, Exit, Host
-from plugin.gatherer.driver import Launch, local_launch
 from plugin.gatherer.earlier import survey
+from plugin.gatherer.launch import Launch, local_launch
+from plugin.gatherer.mapping import Mapping, Names
 from plugin.gatherer.profiles import Paths, Run
 from plugin.gatherer.sources import WorkerSource
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gatherer.processes import RealWorker
 from plugin.gatherer import tarring
 from plugin.gatherer.copying import open_below
-from plugin.gatherer.packing import inner_link, safe_parts
+from plugin.gatherer.naming import inner_link, safe_parts
 from plugin.gatherer.requests import spell
 from plugin.gatherer.tarring import Member
 

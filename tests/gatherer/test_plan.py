@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugin.gatherer.paths import Barred, shipped_table
-from plugin.gatherer.plan import Item, Plan, Walk, level
+from plugin.gatherer.plan import Plan, level
 from plugin.gatherer.source import NO_LIMIT
 from plugin.gatherer.tree import Tree
+from plugin.gatherer.walk import Item, Walk
 
 SIZES = st.lists(st.integers(0, 1000), min_size=1, max_size=30)
 
