@@ -31,8 +31,8 @@ def process(core: int, *arguments: str, cwd: Path | None = None) -> Iterator[sub
         text=True,
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        preexec_fn=lambda: os.sched_setaffinity(0, {core % (os.cpu_count() or 1)}),
     )
+    os.sched_setaffinity(child.pid, {core % (os.cpu_count() or 1)})
     try:
         yield child
     finally:

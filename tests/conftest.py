@@ -17,6 +17,12 @@ settings.register_profile(
 settings.load_profile("co2")
 
 
+def pytest_collection_finish() -> None:
+    """Everything imported by now stays: collecting garbage need not look at it again."""
+    gc.collect()
+    gc.freeze()
+
+
 class LoggedFailures:
     """The failures that were logged since the test began; a test that expects some takes them."""
 

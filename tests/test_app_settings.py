@@ -50,7 +50,7 @@ def test_the_shipped_config_holds_the_defaults() -> None:
     for line in taken:
         name, _, value = line.partition(" = ")
         # The first of several examples is the default.
-        if name not in variables and not (name == "peers"):
+        if name not in variables and name != "peers":
             variables[name] = eval(value)
     assert set(variables) | {"peers"} == {one.name for one in FIELDS}
     given = read_settings("satellite", None, {k: v for k, v in variables.items() if v is not None})

@@ -13,7 +13,8 @@ from co2.app.cli.methods import Told
 @pytest.mark.parametrize(
     ("signature", "text"),
     [
-        ({}, "()"),
+        ({}, ""),
+        ({"args": []}, "()"),
         ({"args": ["a"], "types": {"a": "any"}}, "(a)"),
         (
             {"args": ["a", "b"], "optional": ["b"], "args_d": {"b": True}, "types": {"b": "bool"}},

@@ -4,8 +4,10 @@ Everything that the server asks of a plugin goes through its cell: messages, met
 cell catches whatever the plugin raises, times what does not return, moves calls into a thread for
 plugins that say they block, and counts. It knows nothing of where messages come from.
 
-A threaded plugin that does not return keeps its thread; further messages are then answered
-`timeout` at once, until it has returned.
+A plugin whose `receive` was late is not waited for any more until one returns in time: its
+messages are answered `timeout` at once, because those for the other plugins come behind them on
+the same connection. It still gets them, up to a bound. A threaded plugin that does not return
+keeps its thread; it gets none, with the same answer, until it has returned.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ from co2.interfaces import IProcedureSource, IReceiver
 from co2.loading.worker import Worker
 from co2.model.calls import Level
 from co2.model.procedure import Procedure
+
+_MOST_OPEN = 100
+"""Messages that a plugin which is late again and again may have under way."""
 
 _TEXT = 200
 """Characters of a plugin's own words that travel."""
@@ -67,11 +72,17 @@ class Cell:
         self._receive_timeout = receive_timeout
         self._worker = worker
         self._stuck = 0
+        self._open = 0
+        self._tardy = False
 
     # -- messages ------------------------------------------------------------------------------
 
     def deliver(self, struct: dict[str, Any]) -> str | Deferred[str]:
         """Hand over a message; see `IReceiver.deliver`."""
+        if self.state != "running":
+            return "skipped"
+        if self._tardy and self._open >= _MOST_OPEN:
+            return "timeout"
         if self._worker is not None:
             if self._stuck:
                 return "timeout"
@@ -91,14 +102,17 @@ class Cell:
     def _await(self, result: Deferred[Any]) -> Deferred[str]:
         outcome: Deferred[str] = Deferred()
         timer = self._clock.callLater(self._receive_timeout(), self._late, outcome, result)
+        self._open += 1
 
         def returned(value: Any) -> None:
             # A coroutine that a threaded plugin has returned is run here, by the reactor.
             if inspect.iscoroutine(value):
                 ensureDeferred(value).addBoth(returned)
                 return
+            self._open -= 1
             if timer.active():
                 timer.cancel()
+                self._tardy = False
             else:
                 self._stuck = max(0, self._stuck - 1)
             if not outcome.called:
@@ -107,23 +121,29 @@ class Cell:
                 self._raised(value)
 
         result.addBoth(returned)
+        if self._tardy and not outcome.called:
+            outcome.callback("timeout")
         return outcome
 
     def _late(self, outcome: Deferred[str], result: Deferred[Any]) -> None:
-        self._log.error(
-            "{plugin}.receive has not returned within {seconds} s",
-            plugin=self.name,
-            seconds=self._receive_timeout(),
-        )
+        if not self._tardy:
+            self._log.error(
+                "{plugin}.receive has not returned within {seconds} s: it is not waited for any "
+                "more until it returns in time",
+                plugin=self.name,
+                seconds=self._receive_timeout(),
+            )
+        self._tardy = self._worker is None
         self._stuck += 1
-        outcome.callback("timeout")
+        if not outcome.called:
+            outcome.callback("timeout")
         if self._worker is None:
             result.cancel()
 
     def _raised(self, failure: Failure) -> str:
         self._log.failure("{plugin}.receive raised", failure, plugin=self.name)
         error = failure.value
-        return f"raised: {type(error).__name__}: {_words(error)}"[:_TEXT]
+        return f"raised: {type(error).__name__}: {words(error)}"[:_TEXT]
 
     # -- methods -------------------------------------------------------------------------------
 
@@ -146,7 +166,7 @@ class Cell:
             return enter(self)
         except Exception as error:
             self._log.failure("{plugin}: its methods cannot be entered", plugin=self.name)
-            self.error = f"its methods are missing: {type(error).__name__}: {error}"
+            self.error = f"its methods are missing: {type(error).__name__}: {words(error)}"
             return []
 
     def _procedure(self, name: str, method: Callable[..., Any]) -> Procedure:
@@ -154,9 +174,7 @@ class Cell:
         return Procedure(name, self._guard(method), level, described=method, owner=self.name)
 
     def _own(self, procedure: Procedure) -> Procedure:
-        prefix = f"{self._package}."
-        if not all(name.startswith(prefix) for name in procedure.names):
-            raise ValueError(f"{procedure.name!r} does not begin with {prefix!r}")
+        # A name that is not the package's is refused by the registry, which knows the owner.
         return Procedure(
             procedure.name,
             self._guard(procedure.function),
@@ -231,7 +249,8 @@ def _wants_exc_info(method: Callable[..., Any]) -> bool:
     return False
 
 
-def _words(error: BaseException | None) -> str:
+def words(error: BaseException | None) -> str:
+    """Give an exception's own text, even if asking for it raises."""
     try:
         return str(error)
     except Exception:
@@ -250,7 +269,7 @@ def _stepped(
             while (reply := await worker.do(_step, generator, given)) is not _END:
                 given = yield reply
         finally:
-            worker.do(generator.close)
+            await worker.do(generator.close)
 
     return steps
 

@@ -35,7 +35,10 @@ def extend_plugin_path(folders: Sequence[Path]) -> str | None:
     Returns:
         None, or why that is not possible.
     """
-    package = importlib.import_module("plugin")
+    try:
+        package = importlib.import_module("plugin")
+    except Exception as error:
+        return f"the package 'plugin' cannot be imported: {type(error).__name__}: {error}"
     if not hasattr(package, "Co2Plugin"):
         return (
             f"{package.__file__} hides co2's own package 'plugin': remove that file, the folder "

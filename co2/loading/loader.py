@@ -22,7 +22,7 @@ from zope.interface import implementer
 
 from co2.api import Co2Plugin
 from co2.interfaces import IProperties
-from co2.loading.cell import Cell
+from co2.loading.cell import Cell, words
 from co2.loading.finder import RESERVED, Found
 from co2.loading.worker import Worker
 from co2.model.sent import Sent
@@ -133,6 +133,9 @@ class Loader:
         if modules is None:
             self.refuse(found.name, "", "its __init__.py has no __all__: list its modules there")
             return
+        if isinstance(modules, str) or not isinstance(modules, Iterable):
+            self.refuse(found.name, "", "its __all__ is no list of module names")
+            return
         for module in modules:
             self._load_module(found, str(module))
 
@@ -147,13 +150,14 @@ class Loader:
                 continue
             loaded += 1
             if issubclass(cls, Co2Plugin):
-                self._make(found, name, cls)
+                self.add(found, name, cls)
             else:
                 self.refuse(dotted, class_name, "it is no subclass of plugin.Co2Plugin")
         if not loaded:
             self.refuse(dotted, "", "it defines no class whose name begins with X_")
 
-    def _make(self, found: Found, module: str, cls: type[Co2Plugin]) -> None:
+    def add(self, found: Found, module: str, cls: type[Co2Plugin]) -> Cell | None:
+        """Make a plugin of a class, in a cell; None if that fails, and then it is noted why."""
         dotted = f"{found.name}.{module}"
         try:
             plugin = cls(self._var_dict(found, module))
@@ -163,10 +167,11 @@ class Loader:
                 )
         except (Exception, SystemExit) as error:
             self._failed(dotted, cls.__name__, error, "__init__")
-            return
+            return None
         worker = Worker(f"{dotted}.{cls.__name__}", self._reactor) if plugin.threaded else None
         cell = Cell(plugin, found.name, module, self._clock, self._receive_timeout, worker)
         self.cells.append(cell)
+        return cell
 
     def _import(self, module: str, dotted: str) -> ModuleType | None:
         try:
@@ -183,7 +188,7 @@ class Loader:
             class_name=class_name,
             stage=stage,
         )
-        why = f"{stage} raised {type(error).__name__}: {error}"
+        why = f"{stage} raised {type(error).__name__}: {words(error)}"
         self.not_loaded.append(NotLoaded(dotted, class_name, "failed", why))
 
     # -- what a plugin is given ----------------------------------------------------------------

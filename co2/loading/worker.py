@@ -7,9 +7,12 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorFromThreads
+from twisted.logger import Logger
 from twisted.python.failure import Failure
+
+from co2.errors import ShuttingDown
 
 _Task = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], Deferred[Any]]
 
@@ -22,11 +25,15 @@ class Worker:
         reactor: results come back through it.
     """
 
+    _log = Logger()
+
     def __init__(self, name: str, reactor: IReactorFromThreads) -> None:
+        self._name = name
         self._reactor = reactor
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._waiting = 0
+        self._stopped = False
         self._thread.start()
 
     @property
@@ -35,7 +42,9 @@ class Worker:
         return self._waiting
 
     def do(self, function: Callable[..., Any], *args: Any, **named: Any) -> Deferred[Any]:
-        """Run a function as soon as the earlier ones are done."""
+        """Run a function as soon as the earlier ones are done; ShuttingDown after `stop`."""
+        if self._stopped:
+            return fail(ShuttingDown("the plugin has been stopped", retry_after=2.0))
         done: Deferred[Any] = Deferred()
         self._waiting += 1
         self._tasks.put((function, args, named, done))
@@ -43,6 +52,7 @@ class Worker:
 
     def stop(self) -> None:
         """End the thread after the tasks that wait; does not wait for it."""
+        self._stopped = True
         self._tasks.put(None)
 
     def _run(self) -> None:
@@ -58,7 +68,11 @@ class Worker:
 
     def _done(self, done: Deferred[Any], result: Any) -> None:
         self._waiting -= 1
-        if not done.called:
+        if done.called:
+            # Whoever asked has gone: what it raised is still worth a line in the log.
+            if isinstance(result, Failure):
+                self._log.failure("{name} raised when nobody waited", result, name=self._name)
+        elif isinstance(result, Deferred):
+            result.chainDeferred(done)
+        else:
             done.callback(result)
-        elif isinstance(result, Failure):
-            done.addErrback(lambda _: None)

@@ -102,9 +102,11 @@ class RelayPart:
 
     def stop(self) -> Deferred[Any]:
         """End pings and couriers."""
+        # Pings first: one that fails because its line is closed here says nothing of its host.
+        stopped = self.pinger.stop()
         for presence in self.roster:
             self.lines.drop(presence)
-        return gatherResults([self.pinger.stop(), self.fanout.close()])
+        return gatherResults([stopped, self.fanout.close()])
 
     def _is_delivered(self) -> bool:
         return not any(

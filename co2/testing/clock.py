@@ -18,6 +18,8 @@ from zope.interface import implementer
 _PATIENCE = 10.0
 """Seconds of real time that a thread may take before a test gives up on it."""
 
+_MOST_AT_ONCE = 10_000
+
 
 @implementer(IReactorFromThreads)
 class ClockReactor(Clock):
@@ -41,10 +43,18 @@ class ClockReactor(Clock):
         super().advance(amount)
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass as it does in reality: whatever is due sees the time that it is due at."""
+        """Let time pass as it does in reality: whatever is due sees the time that it is due at.
+
+        Raises:
+            RuntimeError: time does not get on, since every call makes another that is due at once.
+        """
         end = self.seconds() + seconds
+        still = 0
         self._run_handed()
         while (due := self._next_due()) is not None and due <= end:
+            still = still + 1 if due <= self.seconds() else 0
+            if still > _MOST_AT_ONCE:
+                raise RuntimeError(f"time stands still: {self.getDelayedCalls()[0]}")
             self.advance(max(0.0, due - self.seconds()))
         self.advance(max(0.0, end - self.seconds()))
 

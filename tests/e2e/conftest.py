@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from e2e.intruding import Pair
 from e2e.network import Network
 
 
@@ -20,3 +21,13 @@ def network(tmp_path: Path) -> Iterator[Network]:
 def shared_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     with Network(tmp_path_factory.mktemp("network")) as network:
         yield network
+
+
+@pytest.fixture(scope="module")
+def pair(shared_network: Network) -> Pair:
+    relay = shared_network.relay()
+    one = shared_network.satellite("one", relay=relay.url)
+    middle = shared_network.satellite("middle", plugin_list=["probe", "example"])
+    relay.sees("one")
+    middle.sees("middle")
+    return Pair(relay, one, middle)

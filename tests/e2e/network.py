@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 import xmlrpc.client
 from collections.abc import Sequence
+from contextlib import closing
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +45,30 @@ def refused(url: str, method: str, *params: Any, **headers: str) -> xmlrpc.clien
 
 
 class Server(Watched):
-    """A satellite or relay that listens; made by `Network`."""
+    """A satellite or relay; made by `Network`.
 
-    def __init__(self, command: Sequence[str | Path], folder: Path, url: str = "") -> None:
+    It starts while the test goes on; what needs it to listen waits for that.
+    """
+
+    def __init__(self, command: Sequence[str | Path], folder: Path) -> None:
         super().__init__(command, folder)
         self.folder = folder
-        self.url = url or self.wait_for(r"listens at (http://\S+)")[1]
-        self.wait_for(r"listens at ")
+
+    @cached_property
+    def url(self) -> str:
+        return self.wait_for(r"listens at (http://\S+)")[1]
+
+    def stop(self) -> int:
+        self.wait_for("listens at")
+        return super().stop()
+
+    def interrupt(self) -> None:
+        self.wait_for("listens at")
+        super().interrupt()
+
+    def hang_up(self) -> None:
+        self.wait_for("listens at")
+        super().hang_up()
 
     @property
     def address(self) -> str:
@@ -65,6 +85,15 @@ class Server(Watched):
     @property
     def token(self) -> str:
         return (self.state / "admin.token").read_text().strip()
+
+    def secrets(self) -> list[str]:
+        """Give what must be in no log: the admin token, and what proves the identity."""
+        file = self.state / "co2.sqlite"
+        if not file.exists():
+            return []
+        with closing(sqlite3.connect(file)) as database:
+            rows = database.execute("SELECT secret FROM identity").fetchall()
+        return [self.token, *(secret for (secret,) in rows)]
 
     @property
     def as_admin(self) -> dict[str, str]:
@@ -101,7 +130,8 @@ class Server(Watched):
 class Network:
     """Starts servers, and kills at its own end those that are still there.
 
-    A traceback in any log is a failure, unless a test says that it is `expecting_tracebacks`.
+    A traceback in any log is a failure, unless a test says that it is `expecting_tracebacks`; a
+    secret of any server in any log is one always.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -115,8 +145,15 @@ class Network:
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         for server in self._servers:
             server.close()
-        if kind is None and not self.expecting_tracebacks:
-            for server in self._servers:
+        if kind is None:
+            self._look_through_logs()
+
+    def _look_through_logs(self) -> None:
+        secrets = [secret for server in self._servers for secret in server.secrets()]
+        for server in self._servers:
+            assert not [secret for secret in secrets if secret in server.log], server.log
+            assert "Starting factory" not in server.log, server.log
+            if not self.expecting_tracebacks:
                 assert "Traceback" not in server.log, server.log
                 assert "Unhandled" not in server.log, server.log
 
@@ -128,7 +165,7 @@ class Network:
         return self.start("satellite", name, nick=name, **settings)
 
     def start(self, role: str, name: str, through: Sequence[str] = (), **settings: Any) -> Server:
-        """Start a server with these settings in its `config.py`, and wait until it listens.
+        """Start a server with these settings in its `config.py`.
 
         Args:
             through: words before the command, that run it somewhere else.

@@ -111,6 +111,9 @@ class Watched:
     def hang_up(self) -> None:
         os.kill(self.pid, signal.SIGHUP)
 
+    def interrupt(self) -> None:
+        os.kill(self.pid, signal.SIGINT)
+
     def stop(self) -> int:
         """SIGTERM, and give the exit code."""
         self._process.terminate()
@@ -185,4 +188,4 @@ def free_port() -> int:
 
 def _environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    return {**kept, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C.UTF-8"}
+    return {**kept, "PYTHONUNBUFFERED": "1", "LC_ALL": "C.UTF-8"}

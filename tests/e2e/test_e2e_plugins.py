@@ -224,6 +224,15 @@ def test_threaded_plugin_that_blocks(offended: Offended) -> None:
     assert answers == [True]
 
 
+def test_hanging_plugin(offended: Offended) -> None:
+    """A receive that hangs again and again costs the plugins beside it one timeout in all."""
+    bad, one, began = offended.bad, offended.one, time.monotonic()
+    one.probe("send", "wait for ever", False, 20)
+    eventually(lambda: data_of(bad).count("wait for ever") == 20)
+    assert time.monotonic() - began < 10, "each message was waited for"
+    bad.wait_for(r"offenders\.hangs\.X_Hangs\.receive has not returned within 1\.0 s")
+
+
 def test_the_rest_does_not_notice(offended: Offended) -> None:
     """After all that, deliveries and calls between the others go on, and nobody was lost."""
     offended.one.probe("send", "after all")

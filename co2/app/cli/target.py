@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from co2.app.cli.credential import find_server
-from co2.errors import Denied, MethodNotFound
+from co2.errors import Denied, MethodNotFound, Unreachable
 from co2.model.hosts import Address, HostId
 from co2.net.client import Client
 
@@ -94,6 +94,14 @@ class Through:
         """Call a method of the satellite."""
         request = {"method": method, "params": list(params), "timeout": self._timeout}
         return self._relay.call("relay.call", {**self._whom, **request})
+
+
+def no_relay(target: Target, method: str) -> Unreachable:
+    """Give the error for an answer that no relay would give."""
+    return Unreachable(
+        f"{target.address} answers {method} with something else than a relay does: another "
+        "program seems to listen there"
+    )
 
 
 def _is_host_id(text: str) -> bool:

@@ -10,6 +10,7 @@ __all__ = [
     "claims",
     "exits",
     "forgets_init",
+    "hangs",
     "is_not_there",
     "sends",
 ]
