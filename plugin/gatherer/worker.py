@@ -15,17 +15,15 @@ import contextlib
 import os
 import select
 import signal
-import socket
 from collections import deque
 from collections.abc import Iterable, Iterator
 from types import FrameType
 from typing import Final
 
-from plugin.gatherer import hand as hands
-from plugin.gatherer.board import PARTIAL, TOUCHED, Board, Memory
+from plugin.gatherer.hands import Answer, HandLost, Hands, Words
 from plugin.gatherer.requests import Place, Request
 from plugin.gatherer.session import Complain, Event, Leave, Say, Session, Start, State, Stop
-from plugin.gatherer.shell import PATIENCE, Command, adopt_descendants, reap
+from plugin.gatherer.shell import Command, adopt_descendants, reap
 
 _CHUNK: Final = 1 << 16
 _SIGNALS: Final = (signal.SIGINT, signal.SIGUSR1, signal.SIGTERM, signal.SIGHUP)
@@ -70,12 +68,9 @@ class Worker:
         self._session = session
         self._root = root
         self._stdin, self._stdout, self._stderr = stdin, stdout, stderr
-        self._memory = Memory(root=root)
-        self._board = Board()
-        self._hand: tuple[int, socket.socket] | None = None
-        self._parts: list[bytes] = []
         self._command: Command | None = None
         self._waking = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._hands = Hands(root, (stdin, stdout, stderr, *self._waking))
         self._ending = 0
         self._interrupts: deque[int | None] = deque()
         self._events: deque[Event] = deque()
@@ -125,8 +120,8 @@ class Worker:
     def _busy_with(self) -> list[int]:
         if self._command is not None:
             return self._command.descriptors()
-        if self._hand is not None and self._session.state is State.RUNNING:
-            return [self._hand[1].fileno()]
+        if self._hands.processes and self._session.state is State.RUNNING:
+            return [self._hands.descriptor]
         return []
 
     def _ready(self, descriptor: int, event: int) -> None:
@@ -143,7 +138,7 @@ class Worker:
         elif self._command is not None:
             self._command.ready(descriptor)
             self._check_command()
-        elif self._hand is not None and descriptor == self._hand[1].fileno():
+        elif descriptor == self._hands.descriptor:
             self._hear_hand()
 
     def _read(self) -> bool:
@@ -208,31 +203,13 @@ class Worker:
         if request.shape.place is Place.SHELL:
             self._start_command(request)
         else:
-            self._forget_plan(request)
-            self._ask_hand(request)
-
-    def _ask_hand(self, request: Request) -> None:
-        try:
-            hands.ask(self._hand_here(), request.name, request.params)
-        except OSError:
-            # it was killed by others while it had nothing to do: another one does it
-            self._end_hand()
-            hands.ask(self._hand_here(), request.name, request.params)
-
-    def _forget_plan(self, request: Request) -> None:
-        # a hand that has to go on with a plan must know how it was made
-        if request.name.startswith(b"plan"):
-            self._memory.position = 0
-            self._memory.excluded = request.params[4:]
-        elif request.name.startswith(b"globcp"):
-            self._memory.position = 0
+            self._hands.ask(request)
 
     def _start_command(self, request: Request) -> None:
         line, *rest = request.params
         most = rest[-1] if rest else b"0"
-        spare = () if self._hand is None else (self._hand[0],)
         limit = int(most) if most.isdigit() and len(most) < 18 else 0
-        self._command = Command(line, limit, self._root, spare)
+        self._command = Command(line, limit, self._root, self._hands.processes)
         self._check_command()
 
     def _check_command(self) -> None:
@@ -241,20 +218,19 @@ class Worker:
             return
         request = self._session.current
         assert request is not None
-        answer = self._said(request, command)
+        # storing may hang and be interrupted: it comes before the answer begins
+        stored = [self._stored(request, command)] if request.name.startswith(b"exec2") else None
+        answer = stored or self._said(request, command)
         self._session.answering()
         for piece in answer:
             write_all(self._stdout, piece)
         self._command = None
         command.close()
-        reap(() if self._hand is None else (self._hand[0],))
+        reap(self._hands.processes)
         self._carry_out(self._session.answered())
 
     def _said(self, request: Request, command: Command) -> Iterator[bytes]:
         name = request.name.removesuffix(b"0")
-        if name == b"exec2file":
-            yield self._stored(request, command)
-            return
         yield b"%d\n" % (command.code or 0)
         for spool in command.streams:
             left = b"%d\n" % spool.left_out if name == b"run" else b""
@@ -267,104 +243,47 @@ class Worker:
         for path, spool in zip(request.params[1:3], command.streams, strict=True):
             code, size = b"0", spool.kept
             if path:
-                params = (path, b"%d" % size)
-                hands.ask(self._hand_here(), b"store", params, spool.straightened())
-                code = self._hand_says()
+                stored = spool.straightened()
+                code = self._hands.store(path, size, stored, self._wait_for_hand)
             lines.append(b"%b\n%d\n%d\n" % (code, size if code == b"0" else 0, spool.left_out > 0))
         return b"".join(lines)
 
     # --- the hand --------------------------------------------------------------------------
 
-    def _hand_here(self) -> socket.socket:
-        if self._hand is None:
-            close = (self._stdin, self._stdout, self._stderr, *self._waking)
-            self._hand = hands.start(self._memory, self._board, close)
-        return self._hand[1]
-
     def _hear_hand(self) -> None:
-        assert self._hand is not None
-        reply = hands.hear(self._hand[1])
-        if len(reply) < hands.REPLY.size:
-            self._lose_hand()
+        try:
+            said = self._hands.hear()
+        except HandLost:
             self._carry_out(self._session.interrupt())
             return
-        word, start, count, position = hands.REPLY.unpack(reply)
-        part = self._board.area[start : start + count]
-        if word == b"X":
-            write_all(self._stderr, part)
-            return  # its end follows
-        if word == b"P":
-            self._parts.append(bytes(part))
-            self._hand[1].sendall(b"k")
-            return
-        self._session.answering()
-        for earlier in self._parts:
-            write_all(self._stdout, earlier)
-        self._parts.clear()
-        write_all(self._stdout, part)
-        self._memory.position = position
-        self._carry_out(self._session.answered())
+        if isinstance(said, Words):
+            write_all(self._stderr, said.text)
+        elif isinstance(said, Answer):
+            self._session.answering()
+            for earlier in said.earlier:
+                write_all(self._stdout, earlier)
+            write_all(self._stdout, said.part)
+            self._carry_out(self._session.answered())
 
-    def _hand_says(self) -> bytes:
-        """Wait for a short answer of the hand; nothing, when it dies or an interrupt comes."""
-        assert self._hand is not None
-        wire = self._hand[1]
-        while not self._readable(wire.fileno()):
-            poll = select.poll()
-            poll.register(wire.fileno(), select.POLLIN)
-            poll.register(self._waking[0], select.POLLIN)
+    def _wait_for_hand(self, descriptor: int) -> bool:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.register(self._waking[0], select.POLLIN)
+        while not self._readable(descriptor):
             poll.poll()
             if self._interrupts or self._ending:
-                self._lose_hand()
-                return b"4"
-        reply = hands.hear(wire)
-        if len(reply) < hands.REPLY.size:
-            self._lose_hand()
-            return b"5"
-        _, start, count, _ = hands.REPLY.unpack(reply)
-        return bytes(self._board.area[start : start + count])
+                return False
+        return True
 
     def _stop(self) -> None:
+        request = self._session.current
         if self._command is not None:
             self._command.kill()
             self._command.close()
             self._command = None
-        else:
-            self._lose_hand()
+        elif request is not None:
+            self._hands.lose(request.name)
         self._carry_out(self._session.stopped())
-
-    def _lose_hand(self) -> None:
-        """Kill the hand, note where it hung, and remove what it was writing."""
-        self._parts.clear()
-        if self._hand is None:
-            return
-        request = self._session.current
-        if request is not None and request.name.removesuffix(b"0") in (b"plan", b"pull", b"globcp"):
-            self._memory.stuck.add(self._board.noted(TOUCHED))
-        partial = self._board.noted(PARTIAL)
-        self._end_hand()
-        self._board.note(PARTIAL, b"")
-        if partial:
-            hands.ask(self._hand_here(), b"sweep", (partial,))
-            self._swept()
-
-    def _swept(self) -> None:
-        assert self._hand is not None
-        wire = self._hand[1]
-        poll = select.poll()
-        poll.register(wire.fileno(), select.POLLIN)
-        if not poll.poll(PATIENCE * 1000) or not hands.hear(wire):
-            self._end_hand()
-
-    def _end_hand(self) -> None:
-        if self._hand is None:
-            return
-        process, wire = self._hand
-        self._hand = None
-        wire.close()
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-        _wait_for(process, PATIENCE)
 
     def _tidy(self) -> None:
         signal.set_wakeup_fd(-1)
@@ -373,19 +292,7 @@ class Worker:
         if self._command is not None:
             self._command.kill()
             self._command.close()
-        if self._hand is not None and self._session.state is State.RUNNING:
-            self._lose_hand()
-        self._end_hand()
-
-
-def _wait_for(process: int, seconds: float) -> None:
-    try:
-        watch = os.pidfd_open(process)
-    except OSError:
-        return
-    poll = select.poll()
-    poll.register(watch, select.POLLIN)
-    poll.poll(seconds * 1000)
-    os.close(watch)
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(process, os.WNOHANG)
+        request = self._session.current
+        if request is not None:
+            self._hands.lose(request.name)
+        self._hands.end()

@@ -129,3 +129,32 @@ def test_what_would_block_is_not_even_opened(tmp_path, path):
         code, kind, written, *_ = worker.out.split(b"\n")[1:]
         assert (code, kind) == ((b"0", b"p") if path.endswith("fifo") else (b"1", kind))
         assert written == b"0" and not copy.exists()
+
+
+@pytest.fixture
+def tracing(tmp_path):
+    """The kernel's tracing files, mounted where the table of blocked paths does not know them."""
+    where = tmp_path / "tracing"
+    where.mkdir()
+    if subprocess.run(["mount", "-t", "tracefs", "none", str(where)], check=False).returncode:
+        pytest.skip("tracefs cannot be mounted here: it needs root and a kernel that has it")
+    yield where
+    subprocess.run(["umount", str(where)], check=True)
+
+
+def test_a_pipe_of_the_kernel_under_another_name(tracing, tmp_path):
+    """trace_pipe blocks who reads it; unknown to the table, it is opened so that it does not."""
+    if not (tracing / "trace_pipe").exists():
+        pytest.skip("this kernel has no trace_pipe")
+    pipe = os.fsencode(tracing / "trace_pipe")
+    with RealWorker("--interrupt=late") as worker:
+        worker.until(out=b"#0#\n")
+        worker.send(b"cp\n%b\n%b\n0\n" % (pipe, os.fsencode(tmp_path / "copy")))
+        worker.until(out=b"#1#\n", seconds=5)
+        assert worker.out.startswith(b"#0#\n11\nf\n0\n")  # EAGAIN
+        worker.send(b"exec\ncat %b\n" % pipe)
+        while not children_of(worker.process.pid):
+            time.sleep(0.005)
+        worker.signal()
+        worker.until(err=b"#1# INTERRUPTED\n", out=b"#2#\n", seconds=5)
+    assert not (tmp_path / "copy").exists()
