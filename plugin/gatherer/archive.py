@@ -30,7 +30,7 @@ ZSTD_LEVEL: Final = 3
 class Compressor(Protocol):
     """What turns bytes into fewer bytes."""
 
-    def compress(self, data: bytes, /) -> bytes:
+    def compress(self, data: bytes | memoryview, /) -> bytes | memoryview:
         """Take bytes; give what is ready."""
 
     def flush(self) -> bytes:
@@ -42,7 +42,7 @@ class ArchiveError(Exception):
 
 
 class _Plain:
-    def compress(self, data: bytes, /) -> bytes:
+    def compress(self, data: bytes | memoryview, /) -> bytes | memoryview:
         return data
 
     def flush(self) -> bytes:
@@ -84,7 +84,7 @@ class Archive:
         self._compressor = compressor_for(path.name)
         self._beside = path.with_name(path.name + ".partial")
         self._call_in_reactor = call_in_reactor
-        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[bytes | memoryview | None] = queue.SimpleQueue()
         self._gathered: list[bytes | memoryview] = []
         self._gathered_bytes = 0
         self._waiting = 0
@@ -129,6 +129,10 @@ class Archive:
         self.end(member)
 
     def _put(self, data: bytes | memoryview) -> None:
+        if len(data) >= _LEAST_PIECE:
+            self._send()
+            self._pass_on(data)  # as it is: joining would copy it
+            return
         self._gathered.append(data)
         self._gathered_bytes += len(data)
         if self._gathered_bytes >= _LEAST_PIECE:
@@ -137,8 +141,12 @@ class Archive:
     def _send(self) -> None:
         joined = b"".join(self._gathered)
         self._gathered, self._gathered_bytes = [], 0
-        self._waiting += len(joined)
-        self._queue.put(joined)
+        if joined:
+            self._pass_on(joined)
+
+    def _pass_on(self, data: bytes | memoryview) -> None:
+        self._waiting += len(data)
+        self._queue.put(data)
 
     async def room(self) -> None:
         """Wait until what waits to be written is not too much.
@@ -190,7 +198,9 @@ class Archive:
         self._file.close()
         self._call_in_reactor(self._ended.callback, None)
 
-    def _attempt(self, step: Callable[[bytes], bytes], data: bytes) -> None:
+    def _attempt(
+        self, step: Callable[[bytes | memoryview], bytes | memoryview], data: bytes | memoryview
+    ) -> None:
         try:
             rest = memoryview(step(data))
             while rest:
