@@ -19,6 +19,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from plugin.gatherer.archive import Archive
 from plugin.gatherer.cleaning import Cleaner, CleanStream, looks_binary
+from plugin.gatherer.digests import Digests
 from plugin.gatherer.gathering import Began, Finished, Outcome, Report
 from plugin.gatherer.manifest import Entry, HostManifest
 from plugin.gatherer.naming import inner_link, safe_parts
@@ -70,8 +71,8 @@ class Packer:
         self._dropping = False
         self._stream: CleanStream | None = None
         self._spool: Spool | None = None
-        self._whole: set[int] = set()
-        self._cut: dict[int, int] = {}
+        self._whole = Digests()
+        self._cut: dict[bytes, int] = {}
         self.current = ""
         self.content = 0
 
@@ -86,7 +87,8 @@ class Packer:
 
     def has(self, names: set[bytes]) -> None:
         """Take note of members that are in the archive already."""
-        self._whole.update(hash(name) for name in names)
+        for name in names:
+            self._whole.add(name)
 
     async def end(self) -> None:
         """Close what is open: the host says nothing more."""
@@ -184,7 +186,7 @@ class Packer:
 
     def _stored(self, found: Found) -> bool:
         """Say whether this much of the object is in the archive already, and remember it."""
-        key = hash(self._name(found.path))
+        key = self._name(found.path)
         if key in self._whole or (found.left_out and self._cut.get(key, -1) >= found.total):
             return True
         if found.left_out:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plugin.gatherer.digests import Digests
 from plugin.gatherer.paths import Barred, shipped_table
 from plugin.gatherer.plan import Plan, level
 from plugin.gatherer.source import NO_LIMIT
@@ -160,3 +161,13 @@ def test_named_links_bring_their_files_on_demand(tmp_path):
 def test_the_shipped_table(path, barred):
     """What blocks or changes the machine is barred, and what looks like it is not."""
     assert (Barred(shipped_table()).reason(path) == b"blocked") is barred
+
+
+@given(st.lists(st.binary(max_size=6)))
+def test_names_that_were_seen(names):
+    """What was added is there, what was not is not, also while the table grows."""
+    digests = Digests()
+    for name in [*names, *(b"%d" % number for number in range(1500))]:
+        digests.add(name)
+    assert all(name in digests for name in names)
+    assert b"0" in digests and b"1499" in digests and b"something else" not in digests
