@@ -24,7 +24,7 @@ from plugin.gatherer.launch import Launch
 from plugin.gatherer.profiles import Paths, Run, Wanted
 from plugin.gatherer.records import PIECE, Found, More, encode
 
-WINDOW: Final = 3
+WINDOW: Final = 12
 """Pulls that are on their way at once."""
 
 MOST_STUCK: Final = 20
