@@ -155,6 +155,8 @@ class Gathering:
 
     async def _carry_out(self, wanted: Wanted, step: _Step) -> None:
         driver = await self._worker()
+        if self.stopped:  # meanwhile, when there was nothing to interrupt yet
+            raise RequestInterrupted(self.stopped)
         if isinstance(wanted, Paths):
             await self._paths(driver, wanted, step)
         else:
