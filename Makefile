@@ -32,7 +32,7 @@ format: $(INSTALLED) ## Let ruff format and mend what it can
 	$(BIN)/ruff check --fix .
 
 lock: $(INSTALLED) ## Write the versions that are installed to requirements.lock
-	$(BIN)/pip freeze --exclude-editable | grep -v '^co2-satellite' > $(LOCK)
+	$(BIN)/pip freeze --all --exclude-editable | grep -v "^co2-satellite\|^setuptools" > $(LOCK)
 
 clean: ## Remove what `make` has made; state/ and plugin/ stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
