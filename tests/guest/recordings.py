@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tests.guest.logarithm import private_key
+from guest.logarithm import private_key
 
 OURS = Path(__file__).parent.parent / "data" / "guest"
 

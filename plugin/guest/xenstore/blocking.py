@@ -10,6 +10,7 @@ from types import TracebackType
 
 from plugin.guest.command.surroundings import VmData
 from plugin.guest.xenstore.wire import (
+    Listing,
     Operation,
     Packet,
     Unpacker,
@@ -58,10 +59,22 @@ class BlockingStore:
 
     def directory(self, path: str) -> list[str]:
         """Give the names of a node's children; none where it is not there."""
-        return names(self._ask(Operation.DIRECTORY, path) or b"")
+        try:
+            return names(self._ask(Operation.DIRECTORY, path) or b"")
+        except XenStoreError as error:
+            if error.code != errno.E2BIG:
+                raise
+        listing = Listing()
+        while not listing.complete:
+            payload = listing.payload(path)
+            listing.add(self._answer(Packet(Operation.DIRECTORY_PART, 1, 0, payload)) or b"")
+        return listing.children
 
     def _ask(self, operation: Operation, path: str) -> bytes | None:
-        self._send(Packet(operation, 1, 0, path_bytes(path)).encoded())
+        return self._answer(Packet(operation, 1, 0, path_bytes(path)))
+
+    def _answer(self, question: Packet) -> bytes | None:
+        self._send(question.encoded())
         while True:
             for packet in self._unpacker.feed(self._receive()):
                 try:

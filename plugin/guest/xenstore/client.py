@@ -6,12 +6,13 @@ Requests go out without waiting for the answers before them.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, ensureDeferred, succeed
 from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -20,6 +21,7 @@ from twisted.python.failure import Failure
 
 from plugin.guest.exchange.device import Stream
 from plugin.guest.xenstore.wire import (
+    Listing,
     Operation,
     Packet,
     Unpacker,
@@ -71,10 +73,8 @@ class StoreClient:
         return self._ask(Operation.READ, transaction, lambda: path_bytes(path))
 
     def directory(self, path: str, transaction: int = 0) -> Deferred[list[str]]:
-        """Give the names of a node's children."""
-        return self._ask(Operation.DIRECTORY, transaction, lambda: path_bytes(path)).addCallback(
-            names
-        )
+        """Give the names of a node's children, however many they are."""
+        return ensureDeferred(self._directory(path, transaction))
 
     def write(self, path: str, value: bytes, transaction: int = 0) -> Deferred[bytes]:
         """Set a node's value."""
@@ -115,6 +115,21 @@ class StoreClient:
         """End the connection."""
         if self.connected:
             self._drop()
+
+    async def _directory(self, path: str, transaction: int) -> list[str]:
+        try:
+            payload = await self._ask(Operation.DIRECTORY, transaction, lambda: path_bytes(path))
+            return names(payload)
+        except XenStoreError as error:
+            if error.code != errno.E2BIG:
+                raise
+        listing = Listing()
+        while not listing.complete:
+            part = self._ask(
+                Operation.DIRECTORY_PART, transaction, lambda: listing.payload(path)
+            )
+            listing.add(await part)
+        return listing.children
 
     def received(self, data: bytes) -> None:
         """Take bytes of the connection."""

@@ -10,7 +10,7 @@ import re
 import struct
 from enum import IntEnum
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 HEADER = struct.Struct("=IIII")
 MOST_PAYLOAD = 4096
@@ -31,6 +31,7 @@ class Operation(IntEnum):
     REMOVE = 13
     WATCH_EVENT = 15
     ERROR = 16
+    DIRECTORY_PART = 22
 
 
 class XenStoreError(Exception):
@@ -112,6 +113,36 @@ def path_bytes(path: str) -> bytes:
     if not _PATH.fullmatch(path) or "//" in path:
         raise XenStoreError("EINVAL")
     return path.encode("ascii") + b"\0"
+
+
+@define
+class Listing:
+    """A node's children in parts, for when their names are more than a packet holds.
+
+    Each part begins with the number of the node's state, and the last ends with an empty name; a
+    state that is another than the first part's means that the listing begins anew.
+    """
+
+    children: list[str] = field(factory=list)
+    complete: bool = False
+    _state: bytes | None = None
+    _offset: int = 0
+
+    def payload(self, path: str) -> bytes:
+        """Give what to ask for next."""
+        return path_bytes(path) + str(self._offset).encode("ascii") + b"\0"
+
+    def add(self, payload: bytes) -> None:
+        """Take a part."""
+        state, _, part = payload.partition(b"\0")
+        if self._state not in (None, state):
+            self.children, self._offset = [], 0
+        else:
+            self.complete = part.endswith(b"\0\0") or part in (b"", b"\0")
+            part = part[:-1] if self.complete else part
+            self._offset += len(part)
+            self.children += [name for name in names(part) if name]
+        self._state = state
 
 
 def names(payload: bytes) -> list[str]:
