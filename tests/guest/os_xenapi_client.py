@@ -74,7 +74,7 @@ def main():
     told["inject_file"] = call("inject_file", **file)
     told["resetnetwork"] = call("resetnetwork")
     told["agent_update"] = call("agent_update", url=given["url"], md5sum=given["md5sum"])
-    print(json.dumps(told))
+    sys.stdout.write(json.dumps(told))
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from guest.recordings import blocks, load, same_message, words
 from plugin.guest.network.distributions import DISTRIBUTIONS
 from plugin.guest.network.hosts import hosts, resolv_conf
 from plugin.guest.network.model import BadNetworkConfig, Flavour, Interface, Network, described
 from plugin.guest.network.normal import interfaces_from
-from guest.recordings import blocks, load, same_message, words
 
 RECORDED = load("guestagent_network.json")
 INPUTS = RECORDED["inputs"]

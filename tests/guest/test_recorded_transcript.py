@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from guest.recordings import load, private_key_of, same_message
 from plugin.guest.command.registry import Commands
 from plugin.guest.command.standard import STANDARD
 from plugin.guest.command.surroundings import Surroundings, VmData
 from plugin.guest.machine import Machine
 from plugin.guest.nova_json import JsonParser
-from guest.recordings import load, private_key_of, same_message
 
 SHADOW = "root:$6$abcdefgh$old:19000:0:99999:7:::\n"
 

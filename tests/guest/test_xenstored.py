@@ -8,14 +8,14 @@ import time
 import uuid
 
 import pytest
-
 from e2e.processes import eventually
+
 from guest.running import FOR_XENSTORE, Agents
 from guest.xen import Store
 from plugin.guest.xenstore.blocking import BlockingStore, read_vm_data
 from plugin.guest.xenstore.wire import Operation, Packet, path_bytes
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 HOST, GUEST = "/local/domain/0/data/host", "/local/domain/0/data/guest"
 
 

@@ -15,14 +15,22 @@ from types import TracebackType
 
 import pytest
 from attrs import frozen
-
 from e2e.processes import Watched, eventually
 
 SHIM = Path(__file__).parent / "xenshim.c"
 PACKAGES = (
-    "xen-utils-4.17 xenstore-utils libxenstore4 libxentoolcore1 libxentoollog1 libxencall1 "
-    "libxenevtchn1 libxengnttab1 libxenforeignmemory1 libxendevicemodel1 libxenmisc4.17"
-).split()
+    "xen-utils-4.17",
+    "xenstore-utils",
+    "libxenstore4",
+    "libxentoolcore1",
+    "libxentoollog1",
+    "libxencall1",
+    "libxenevtchn1",
+    "libxengnttab1",
+    "libxenforeignmemory1",
+    "libxendevicemodel1",
+    "libxenmisc4.17",
+)
 ARCHITECTURES = "usr/lib/*-linux-gnu"
 
 
@@ -39,7 +47,9 @@ class XenParts:
     def found(cls, cache: Path) -> XenParts:
         """Find or fetch the parts, or skip the test with the reason."""
         if not shutil.which("gcc"):
-            pytest.skip("xenstored needs a stand-in for the hypervisor: apt-get install gcc libc6-dev")
+            pytest.skip(
+                "xenstored needs a stand-in for the hypervisor: apt-get install gcc libc6-dev"
+            )
         given = os.environ.get("CO2_XEN_ROOT")
         for root in filter(None, (given and Path(given), Path("/"), cache / "root")):
             if _daemon(root):

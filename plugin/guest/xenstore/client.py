@@ -125,9 +125,7 @@ class StoreClient:
                 raise
         listing = Listing()
         while not listing.complete:
-            part = self._ask(
-                Operation.DIRECTORY_PART, transaction, lambda: listing.payload(path)
-            )
+            part = self._ask(Operation.DIRECTORY_PART, transaction, lambda: listing.payload(path))
             listing.add(await part)
         return listing.children
 
