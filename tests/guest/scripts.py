@@ -1,5 +1,7 @@
 """What is sent to both agents; each line is one send. @FOLDER@ is a folder of the test's own."""
 
+# ruff: noqa: E501  # one line is one send
+
 from __future__ import annotations
 
 MALFORMED = (

@@ -1,4 +1,4 @@
-"""The plugin in a real satellite: commands as admin, messages only from who may, agents by socket."""
+"""The plugin in a real satellite: commands as admin, agents of machines by their sockets."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from e2e.network import Network, Server
+
 from guest.running import Agents
 
 pytestmark = pytest.mark.process

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from e2e.processes import Watched, eventually
+
 from guest.running import Agents
 from guest.scripts import FILES, MALFORMED, QUESTIONS
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from e2e.processes import eventually
+
 from guest.recordings import load
 from plugin.guest.command.surroundings import Surroundings
 from plugin.guest.machine import Machine
@@ -95,7 +96,7 @@ def form(value: Any) -> Any:
 
 
 def test_recorded_answers(tmp_path: Path) -> None:
-    """Every recorded send gets what was recorded, byte for byte where the machine is not told of."""
+    """Every send gets what was recorded, byte for byte where the machine is not told of."""
     transcript = load("qga_transcript.json")
     replay = Replay(tmp_path, transcript)
     assert [found for pair in transcript if (found := replay.differs(pair))] == []
