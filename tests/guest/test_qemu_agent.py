@@ -25,7 +25,8 @@ BLOCKED = (
 CONFIG = """
 import agentlib, plugins
 agentlib.register(
-    plugins.UnixSocket({path!r}), plugins.QemuParser(state_dir={folder!r}, block={block!r}.split(","))
+    plugins.UnixSocket({path!r}),
+    plugins.QemuParser(state_dir={folder!r}, block={block!r}.split(",")),
 )
 """
 END = b'\xff{"execute":"guest-sync","arguments":{"id":424242}}\n'

@@ -6,7 +6,6 @@ after a while, and no reason to go. A device that vanishes is opened again when 
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import termios
@@ -45,6 +44,7 @@ class Stream(FileDescriptor):
         self._received: Callable[[bytes], None] = lambda data: None
         self._lost: Callable[[], None] = lambda: None
         self.connected = 1  # write() drops everything otherwise
+        self._hangs_up = os.isatty(number)
         fdesc.setNonBlocking(number)
 
     def begin(self, received: Callable[[bytes], None], lost: Callable[[], None]) -> None:
@@ -68,12 +68,11 @@ class Stream(FileDescriptor):
         except BlockingIOError:
             return None
         except OSError as error:
-            # EIO: the other end of a pseudo terminal is closed, which may be for a while.
-            if error.errno != errno.EIO:
-                return ConnectionLost(str(error))
-            data = b""
+            return ConnectionLost(str(error))
         if data:
             self._received(data)
+        elif self._hangs_up:
+            return ConnectionLost("the line was hung up")  # for good: it is opened again
         else:
             self.stopReading()
             self._clock.callLater(NOBODY_THERE, self._again)
