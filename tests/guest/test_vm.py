@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +41,7 @@ DOMAIN = """
   <on_poweroff>destroy</on_poweroff><on_reboot>destroy</on_reboot><on_crash>destroy</on_crash>
   <devices><emulator>{emulator}</emulator>
     <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
+    <serial type='file'><source path='{folder}/serial.log'/></serial>
     <memballoon model='none'/></devices>
 </domain>
 """
@@ -64,6 +66,7 @@ def folder(request: pytest.FixtureRequest) -> Iterator[Path]:
         make_file_system(kernel(cache), place)
         _write_settings(place)
         yield place
+        _end_left_over(place)
 
 
 def _write_settings(place: Path) -> None:
@@ -77,6 +80,15 @@ def _write_settings(place: Path) -> None:
     missing = "" if "\nkvm:" in groups else "kvm:x:64056:\n"
     (place / "group").write_text(groups + "libvirt-qemu:x:64055:\n" + missing)
     (place / "start").write_text(IN_NAMESPACE.format(folder=place))
+
+
+def _end_left_over(place: Path) -> None:
+    """End the machine where the test did not get to it: libvirt notes its number."""
+    for note in (place / "libvirt").rglob("guest.pid"):
+        try:
+            os.kill(int(note.read_text()), signal.SIGKILL)
+        except ProcessLookupError:
+            continue
 
 
 def answered(virsh: Watched, command: str, pattern: str, tries: int = 1) -> None:
