@@ -61,6 +61,8 @@ class Pair:
         framing = getattr(self.exchange, "use_framing", None)
         if framing is not None and hasattr(self.parser, "framing"):
             framing(self.parser.framing)
+        if getattr(self.parser, "immediate", False) and hasattr(self.exchange, "answer_by"):
+            self.exchange.answer_by(self.parser.parse_request)
         if IExchange.providedBy(self.exchange) and hasattr(self.exchange, "start"):
             self.exchange.start(reactor)
         self._running = ensureDeferred(self._run())

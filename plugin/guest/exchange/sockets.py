@@ -64,6 +64,9 @@ class Client(Protocol):
         if not self._exchange.joined(self):
             assert self.transport is not None
             self.transport.loseConnection()
+        elif self.transport is not None:
+            # The transport is its own producer: while answers are not read, requests are not.
+            self.transport.registerProducer(self.transport, True)  # type: ignore[attr-defined]
 
     def dataReceived(self, data: bytes) -> None:
         """Hand on what is complete."""
@@ -94,12 +97,17 @@ class SocketExchange:
         self.port: IListeningPort | None = None
         self._framing: Callable[[], Any] = Lines
         self._own_framing = False
+        self._parse: Callable[[Any], Any] | None = None
         self._waiting = Waiting()
         self._clients: set[Client] = set()
 
     def use_framing(self, framing: Callable[[], Framing]) -> None:
         """Cut the stream as the parser needs it."""
         self._framing, self._own_framing = framing, True
+
+    def answer_by(self, parse: Callable[[Any], Any]) -> None:
+        """Answer at once by a parser that never waits, without a queue between."""
+        self._parse = parse
 
     def start(self, reactor: Any) -> Deferred[None]:
         """Listen; where that fails, whoever waits for a request is told."""
@@ -131,6 +139,7 @@ class SocketExchange:
         self._waiting.close()
         for client in tuple(self._clients):
             if client.transport is not None:
+                client.transport.unregisterProducer()  # type: ignore[attr-defined]
                 client.transport.loseConnection()
         port, self.port = self.port, None
         stopped = port.stopListening() if port else None
@@ -156,11 +165,24 @@ class SocketExchange:
 
     def arrived(self, client: Client, value: Any) -> None:
         """Take a request; a client with many waits for its answers before it is read again."""
+        if self._parse is not None:
+            self._answer(client, value)
+            return
         client.waiting += 1
         if client.waiting > 100 and client.transport is not None:
             client.transport.pauseProducing()  # type: ignore[attr-defined]  # every stream has it
         request = {"value": value} if self._own_framing else dict(value)
         self._waiting.put({**request, "client": client})
+
+    def _answer(self, client: Client, value: Any) -> None:
+        assert self._parse is not None
+        try:
+            response = self._parse({"value": value})
+        except Exception:
+            _log.failure("Error parsing request")
+            return
+        if response is not None:
+            client.send(response["data"])
 
     def _listening(self, port: IListeningPort) -> None:
         self.port = port

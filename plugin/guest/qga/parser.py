@@ -130,6 +130,7 @@ class QemuParser:
 
     blocking = False
     framing = JsonStream
+    immediate = True
 
     def __init__(
         self,
