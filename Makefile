@@ -7,7 +7,7 @@ LOCK := requirements.lock
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench format lock clean
+.PHONY: help run test vm check bench format lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -17,6 +17,9 @@ run: $(INSTALLED) ## Set up, and run a satellite with an embedded relay on 127.0
 
 test: $(INSTALLED) ## Set up, and run the tests
 	$(BIN)/python -m pytest
+
+vm: $(INSTALLED) ## Run the tests in a virtual machine too: slow, as root, with QEMU and libvirt
+	CO2_VM=1 $(BIN)/python -m pytest -m vm
 
 check: $(INSTALLED) ## Lint, types and layers
 	$(BIN)/ruff format --check .
