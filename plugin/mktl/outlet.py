@@ -1,0 +1,94 @@
+"""What waits to be sent to one peer: bounded, in order, and never in anybody else's way.
+
+A connection that takes what it is given is written to straight away. One that does not has its
+messages kept here until it does: up to a number of bytes, and beyond that the oldest are dropped
+and counted (a subscriber), or the peer is not read from for a while (a requester).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IPushProducer, ITransport
+from zope.interface import implementer
+
+_AT_ONCE = 256 * 1024
+
+
+@implementer(IPushProducer)
+class Outlet:
+    """See the module.
+
+    Args:
+        most: bytes that may wait.
+        full: called when more than `most` wait; None drops the oldest instead.
+        drained: called when less than half of that waits again.
+
+    Attributes:
+        dropped: messages that this peer did not get.
+        held: bytes that wait.
+    """
+
+    def __init__(
+        self,
+        transport: ITransport,
+        most: int,
+        full: Callable[[], None] | None = None,
+        drained: Callable[[], None] | None = None,
+    ) -> None:
+        self.dropped = 0
+        self.held = 0
+        self._transport = transport
+        self._most = most
+        self._full = full
+        self._drained = drained
+        self._told_full = False
+        self._paused = False
+        self._waiting: deque[bytes] = deque()
+
+    def send(self, data: bytes) -> None:
+        """Send whole messages, now or when the peer takes them."""
+        if not self._paused:
+            self._transport.write(data)
+            return
+        self._waiting.append(data)
+        self.held += len(data)
+        if self.held > self._most:
+            self._overflow()
+
+    def _overflow(self) -> None:
+        if self._full is None:
+            while self.held > self._most and len(self._waiting) > 1:
+                self.held -= len(self._waiting.popleft())
+                self.dropped += 1
+        elif not self._told_full:
+            self._told_full = True
+            self._full()
+
+    def pauseProducing(self) -> None:
+        """The connection has enough for now."""
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        """The connection takes more."""
+        self._paused = False
+        waiting = self._waiting
+        while waiting and not self._paused:
+            pieces, size = [], 0
+            while waiting and size < _AT_ONCE:
+                pieces.append(waiting.popleft())
+                size += len(pieces[-1])
+            self.held -= size
+            self._transport.write(b"".join(pieces))
+        if self._told_full and self.held <= self._most // 2:
+            self._told_full = False
+            if self._drained is not None:
+                self._drained()
+
+    def stopProducing(self) -> None:
+        """The connection is gone."""
+        self._paused = True
+        self._most = 0
+        self._waiting.clear()
+        self.held = 0
