@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IPushProducer, ITransport
 from zope.interface import implementer
 
 _AT_ONCE = 256 * 1024
+_A_WRITE = 32 * 1024
 
 
 @implementer(IPushProducer)
@@ -56,6 +57,22 @@ class Outlet:
         self.held += len(data)
         if self.held > self._most:
             self._overflow()
+
+    def send_all(self, messages: list[bytes]) -> None:
+        """Send several messages, with few writes."""
+        pieces: list[bytes] = []
+        size = 0
+        for message in messages:
+            if self._paused:
+                self.send(message)
+                continue
+            pieces.append(message)
+            size += len(message)
+            if size >= _A_WRITE:
+                self._transport.write(b"".join(pieces))
+                pieces, size = [], 0
+        if pieces:
+            self.send(b"".join(pieces))
 
     def _overflow(self) -> None:
         if self._full is None:
