@@ -1,4 +1,4 @@
-"""Finding stores: in this process, in the cache on disk, by a registry, or by the daemons themselves.
+"""Finding stores: in this process, in the cache on disk, by a registry, by the daemons themselves.
 
 `get` is for threads and waits; `get_later` gives a Deferred, in the reactor's thread. Whoever asks
 twice is given the same object. A block from the cache is believed only while its daemon says that

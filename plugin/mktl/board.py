@@ -96,7 +96,7 @@ class Board:
         """Tell of every subscriber: where it is, what waits for it, what it missed."""
         for _, publisher in self.outlets:
             for peer in publisher.audience.listeners():
-                where = peer.transport.getPeer()
+                where: Any = peer.transport.getPeer()
                 yield {
                     "peer": f"{where.host}:{where.port}",
                     "waiting_bytes": peer.outlet.held,

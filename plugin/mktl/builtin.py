@@ -66,4 +66,6 @@ def add_builtin(daemon: Daemon) -> None:
         daemon.add_missing(Item, f"_{daemon.alias}{word}")
     for word, value in fixed.items():
         daemon.store[f"_{daemon.alias}{word}"].publish(value)
-    daemon.store[f"_{daemon.alias}cat"].publish(dict(daemon.described))
+    daemon.store[f"_{daemon.alias}cat"].publish(
+        {key: dict(about.fields) for key, about in daemon.described.items()}
+    )

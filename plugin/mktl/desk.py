@@ -23,7 +23,7 @@ from plugin.mktl.sockets import Peer
 
 _TEXT = 500
 _EXPECTED = (KeyError, ValueError, TypeError, PermissionError, OSError, RuntimeError)
-Announced = Callable[[Block, str], Any]
+Announced = Callable[[Any, str], Any]
 
 
 def error_payload(error: BaseException) -> Payload:
@@ -75,7 +75,7 @@ class Desk:
             answer = self.answer(request, dialect.name)
             if not isinstance(answer, Deferred):
                 if request.reply:
-                    peer.send(dialect.reply(request, answer))
+                    self._reply(answer, peer, dialect, request)
                 elif request.ack:
                     peer.send(dialect.acknowledge(request))
                 return
@@ -91,10 +91,16 @@ class Desk:
             return
         peer.ended()
         if request.reply:
-            try:
-                peer.send(dialect.reply(request, payload))
-            except (TypeError, ValueError) as error:
-                peer.send(dialect.reply(request, error_payload(error)))
+            self._reply(payload, peer, dialect, request)
+
+    @staticmethod
+    def _reply(payload: Payload, peer: Peer, dialect: Dialect, request: Request) -> None:
+        """Send a REP; what an author's code gave may be no JSON, and then that is the answer."""
+        try:
+            data = dialect.reply(request, payload)
+        except (TypeError, ValueError) as error:
+            data = dialect.reply(request, error_payload(error))
+        peer.send(data)
 
     def _malformed(
         self, peer: Peer, dialect: Dialect, frames: list[bytes], error: MalformedMessage
@@ -135,7 +141,7 @@ class Desk:
             later.callback(answer)
 
     def _failed(self, failure: Failure, request: Request) -> Payload:
-        return self._refused(failure.value, request, failure)
+        return self._refused(failure.value or RuntimeError(), request, failure)
 
     def _refused(
         self, error: BaseException, request: Request, failure: Failure | None = None

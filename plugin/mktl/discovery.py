@@ -53,6 +53,7 @@ class Responder(DatagramProtocol):
     """
 
     noisy = False
+    transport: Any
 
     def __init__(
         self, ports: Mapping[str, int], networks: Iterable[Network], clock: IReactorTime
@@ -147,6 +148,7 @@ class _Search(DatagramProtocol):
     """Asks once, and gathers who answers."""
 
     noisy = False
+    transport: Any
 
     def __init__(self, port: int, targets: Iterable[str]) -> None:
         self._port = port

@@ -106,8 +106,13 @@ def _read_number(description: Description, text: str) -> float:
     if ":" in text:
         number = _read_sexagesimal(text)
     else:
-        number = check_value(Description(description.key, "numeric"), text.strip())
+        number = _bare_number(description, text)
     return convert(number, description.formatted_units, description.units)
+
+
+def _bare_number(description: Description, text: str) -> float:
+    number: float = check_value(Description(description.key, "numeric"), text.strip())
+    return number
 
 
 def _read_sexagesimal(text: str) -> float:
@@ -147,7 +152,7 @@ def make_quantity(value: Any, units: str) -> Any:
         import pint
     except ImportError:
         raise ValueError("units need pint: pip install 'co2-satellite[mktl]'") from None
-    registry = pint.get_application_registry()
+    registry: Any = pint.application_registry
     try:
         return registry.Quantity(value, units)
     except (pint.errors.PintError, AttributeError) as error:

@@ -126,7 +126,7 @@ class Keeper:
         lot, self._lot = self._lot, {}
         before = len(self._waiting)
         doing = self._in_thread(self._archive.commit, lot)
-        doing.addCallbacks(self._committed, self._failed, (lot, before), None, (lot,))
+        doing.addCallbacks(self._committed, self._failed, (lot, before), {}, (lot,))
 
     def _committed(self, _: Any, lot: dict[str, Payload], before: int) -> None:
         self._committing = False

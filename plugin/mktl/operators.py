@@ -123,7 +123,8 @@ class ValueLike:
         return round(self.value, digits)
 
     def __trunc__(self) -> int:
-        return math.trunc(self.value)
+        whole: int = math.trunc(self.value)
+        return whole
 
     def __int__(self) -> int:
         return int(self.value)

@@ -80,7 +80,8 @@ class Serving:
 
     def answers_at_once(self, what: str) -> bool:
         """Say whether 'get', 'poll' or 'set' of this item can be called by the reactor."""
-        return _at_once(type(self), _HOOKS[what])
+        kind: Any = type(self)
+        return _at_once(kind, _HOOKS[what])
 
     def refreshes_itself(self) -> bool:
         """Say whether the class knows how to acquire a fresh value."""
@@ -187,13 +188,12 @@ class Serving:
         if not self.about.gettable:
             raise NotAllowed(f"{self.full_key} cannot be read")
         refresh = request.payload.get("refresh") or (self._time is None and self.refreshes_itself())
-        if self.answers_at_once("get"):
-            if not refresh:
-                return self._payload()
-            call = (self.perform_poll, self.answers_at_once("poll"), ())
-        else:
-            call = (self.req_get, False, (request,))
-        return self._in_turn("_refreshes", *call, self._as_reply)
+        if not self.answers_at_once("get"):
+            return self._in_turn("_refreshes", self.req_get, False, (request,), self._as_reply)
+        if not refresh:
+            return self._payload()
+        at_once = self.answers_at_once("poll")
+        return self._in_turn("_refreshes", self.perform_poll, at_once, (), self._as_reply)
 
     def take_set(self, request: Request) -> Any:
         """Do a SET after all earlier ones; gives a `Payload` or a Deferred of one.

@@ -41,6 +41,7 @@ class Peer(Connection):
     """
 
     _log = Logger()
+    transport: Any  # a TCP connection's, or one in memory
 
     def __init__(self, socket: Socket) -> None:
         self.open = False
@@ -171,7 +172,7 @@ class Socket(Factory):
 
     def make_outlet(self, peer: Peer) -> Outlet:
         """Give the outlet of a new connection: one that stops reading when it is full."""
-        return Outlet(peer.transport, MOST_REPLIES, peer.hold, peer.go_on)  # type: ignore[arg-type]  # Twisted lets it be None before connectionMade
+        return Outlet(peer.transport, MOST_REPLIES, peer.hold, peer.go_on)
 
     def arrived(self, peer: Peer) -> None:
         """Note a connection."""
@@ -227,7 +228,7 @@ class Publisher(Socket):
 
     def make_outlet(self, peer: Peer) -> Outlet:
         """Give one that drops the oldest when it is full."""
-        return Outlet(peer.transport, self._most_news)  # type: ignore[arg-type]  # as above
+        return Outlet(peer.transport, self._most_news)
 
     def received(self, peer: Peer, frames: list[bytes]) -> None:
         """Take a subscription: 1 or 0, and the prefix; anything else is not for a PUB."""

@@ -111,7 +111,7 @@ class Callbacks:
     def tell(self, *event: Any) -> None:
         """Call them all with the news; in the reactor's thread."""
         for function in _alive(self._inline):
-            maybeDeferred(lambda f=function: awaited(f(*event))).addErrback(self._failed, function)
+            maybeDeferred(_call, function, event).addErrback(self._failed, function)
         if self._blocking:
             with self._lock:
                 self._waiting.append(event)
@@ -138,6 +138,10 @@ class Callbacks:
     def _failed(self, failure: Failure, function: Any) -> None:
         name = getattr(function, "__qualname__", repr(function))
         self._log.failure("the callback {name} raised", failure, name=name)
+
+
+def _call(function: Callable[..., Any], event: tuple[Any, ...]) -> Any:
+    return awaited(function(*event))
 
 
 def _alive(references: list[Any]) -> list[Callable[..., Any]]:

@@ -79,16 +79,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    from twisted.internet import reactor
+    from twisted.internet import reactor as installed
     from twisted.internet.threads import deferToThread
 
+    reactor: Any = installed
     daemons: list[Daemon] = []
     status: list[int] = []
 
     def failed(failure: Any) -> None:
         status.append(1)
         print(f"co2-markd: {failure.getErrorMessage()}", file=sys.stderr)  # noqa: T201
-        reactor.stop()  # type: ignore[attr-defined]
+        reactor.stop()
 
     def begin() -> None:
         runtime.use(reactor)
@@ -96,13 +97,13 @@ def _run(parsed: argparse.Namespace) -> int:
 
     def started(daemon: Daemon) -> None:
         daemons.append(daemon)
-        reactor.addSystemEventTrigger("before", "shutdown", deferToThread, daemon.stop)  # type: ignore[attr-defined]
+        reactor.addSystemEventTrigger("before", "shutdown", deferToThread, daemon.stop)
         ports = {name: where["rep"] for name, where in daemon.where.items()}
         print(f"serving {daemon.name} {daemon.alias} {ports}", flush=True)  # noqa: T201
 
-    reactor.callWhenRunning(begin)  # type: ignore[attr-defined]  # the module stands for an object
+    reactor.callWhenRunning(begin)
     stop_on_signals(reactor)
-    reactor.run(installSignalHandlers=False)  # type: ignore[attr-defined]
+    reactor.run(installSignalHandlers=False)
     return status[0] if status else 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from twisted.internet.defer import Deferred
 
@@ -16,8 +17,9 @@ from plugin.mktl.registry import Registry
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run until a signal."""
-    from twisted.internet import reactor
+    from twisted.internet import reactor as installed
 
+    reactor: Any = installed
     parser = argparse.ArgumentParser("co2-markguided", description=__doc__)
     parser.add_argument("--home", help="base directory; MKTL_HOME, or ~/.mKTL")
     add_ways(parser)
@@ -34,10 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         await registry.begin()
         print(f"registry {registry.ports}", flush=True)  # noqa: T201
 
-    reactor.callWhenRunning(lambda: Deferred.fromCoroutine(begin()))  # type: ignore[attr-defined]  # the module stands for an object
-    reactor.addSystemEventTrigger("before", "shutdown", registry.stop)  # type: ignore[attr-defined]
+    reactor.callWhenRunning(lambda: Deferred.fromCoroutine(begin()))
+    reactor.addSystemEventTrigger("before", "shutdown", registry.stop)
     stop_on_signals(reactor)
-    reactor.run(installSignalHandlers=False)  # type: ignore[attr-defined]
+    reactor.run(installSignalHandlers=False)
 
 
 if __name__ == "__main__":

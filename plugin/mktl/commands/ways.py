@@ -60,6 +60,14 @@ def begin_log() -> None:
 
 
 def stop_on_signals(reactor: Any) -> None:
-    """Let SIGTERM and SIGINT end the reactor in order."""
+    """Let SIGTERM and SIGINT end the reactor in order; a second one changes nothing."""
+    ending = False
+
+    def stop() -> None:
+        nonlocal ending
+        if not ending:
+            ending = True
+            reactor.stop()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: reactor.callFromThread(reactor.stop))
+        signal.signal(number, lambda *_: reactor.callFromThread(stop))
