@@ -134,7 +134,15 @@ def start_bare() -> tuple[subprocess.Popen[str], int, int]:
 def start_ours(folder: Path, items: dict[str, Any]) -> tuple[subprocess.Popen[str], int, int]:
     (folder / "items.json").write_text(json.dumps(items))
     (folder / "bench_daemon.py").write_text(DAEMON)
-    command = [sys.executable, "-m", "plugin.mktl.commands.markd", "bench", "main", "-c", "items.json"]
+    command = [
+        sys.executable,
+        "-m",
+        "plugin.mktl.commands.markd",
+        "bench",
+        "main",
+        "-c",
+        "items.json",
+    ]
     process = subprocess.Popen(
         [*command, "-m", "bench_daemon", "--home", str(folder / "home")],
         cwd=folder,

@@ -124,7 +124,8 @@ def _read_sexagesimal(text: str) -> float:
         raise ValueError(f"{text!r} is no sexagesimal number, as in 12:34:56.7") from None
     sign = -1.0 if words[0].strip().startswith("-") else 1.0
     parts[0] = abs(parts[0])
-    return sign * sum(part / 60**place for place, part in enumerate(parts))
+    number: float = sum(part / 60**place for place, part in enumerate(parts))
+    return sign * number
 
 
 def convert(value: float, old: str, new: str) -> float:

@@ -205,7 +205,13 @@ class Serving:
         if not self.about.settable:
             raise NotAllowed(f"{self.full_key} is read-only")
         at_once = self.answers_at_once("set")
-        return self._in_turn("_sets", self.req_set, at_once, (request,), self._as_done)
+        result = self._in_turn("_sets", self.req_set, at_once, (request,), _as_done)
+        if self.keeper is None:
+            return result
+        # Outside of the turn, so that the SETs that wait share one write to the disk.
+        return (
+            result.addCallback(self._safe) if isinstance(result, Deferred) else self._safe(result)
+        )
 
     def restore(self, payload: Payload) -> Any:
         """Set a value that was kept, by the same code as a client's; a read-only one too."""
@@ -256,8 +262,7 @@ class Serving:
 
         return line.do(work)
 
-    def _as_done(self, result: Any) -> Any:
-        payload = done() if result is None or result is True else Payload(result)
+    def _safe(self, payload: Payload) -> Any:
         safe = self.keeper.settled() if self.keeper is not None else None
         return payload if safe is None else safe.addCallback(lambda _: payload)
 
@@ -334,6 +339,10 @@ def _kept_form(value: Any) -> Any:
     if not hasattr(value, "tobytes"):
         return value
     return value.item() if getattr(value, "shape", None) == () else make_bulk(value)
+
+
+def _as_done(result: Any) -> Payload:
+    return done() if result is None or result is True else Payload(result)
 
 
 def _as_refreshed(got: Any) -> dict[str, Any] | None:
