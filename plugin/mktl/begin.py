@@ -192,7 +192,7 @@ def _keep(base: Path, blocks: Iterable[Block]) -> None:
 
 async def _ask(link: Link, target: str) -> dict[str, Any]:
     """Ask for a catalog's hashes, in one form whatever the dialect."""
-    payload = await link.ask(Request(b"", "GET", target, Payload.of({})))
+    payload = await link.probe(Request(b"", "GET", target, Payload.of({})))
     value = payload.get("value") or {}
     store = target.rpartition(".")[0]
     if link.dialect.name == "old" and store and store not in value:
@@ -201,7 +201,7 @@ async def _ask(link: Link, target: str) -> dict[str, Any]:
 
 
 async def _ask_blocks(link: Link, store: str) -> list[Block]:
-    payload = await link.ask(Request(b"", "GET", f"{store}._catalog", Payload.of({})))
+    payload = await link.probe(Request(b"", "GET", f"{store}._catalog", Payload.of({})))
     blocks = []
     for block in (payload.get("value") or {}).values():
         checked = check_block(block)

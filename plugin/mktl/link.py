@@ -25,6 +25,8 @@ from plugin.mktl.sockets import Dealer, Peer, Subscriber, subscription
 
 ANSWER_WITHIN = 5.0
 """Seconds for the ACK or REP of a request."""
+PROBE_WITHIN = 1.0
+"""Seconds for that of a question whether somebody is still there."""
 _retry = backoffPolicy(initialDelay=0.05, maxDelay=5.0, factor=1.7)
 _number = itertools.count()
 _DIALECTS: dict[str, type[Dialect]] = {"new": New, "old": Old}
@@ -88,8 +90,27 @@ class Link:
 
     # -- requests ----------------------------------------------------------------------------------
 
-    def ask(self, request: Request) -> Deferred[Payload]:
+    def probe(self, request: Request) -> Deferred[Payload]:
+        """Ask as `ask` does, but give up at once where nobody listens, and soon in any case."""
+        answer = self.ask(request, PROBE_WITHIN)
+        if self._peer is None and self._service is not None:
+
+            def refused(failure: Failure) -> None:
+                waiting = self._waiting.pop(request.id, None)
+                if waiting is not None and waiting.deadline is not None:
+                    waiting.deadline.cancel()
+                    host, port = self.origin[:2]
+                    text = f"nobody listens at {host}:{port}"
+                    waiting.answer.errback(Failure(ConnectionError(text)))
+
+            self._service.whenConnected(failAfterFailures=1).addCallbacks(lambda _: None, refused)
+        return answer
+
+    def ask(self, request: Request, within: float = ANSWER_WITHIN) -> Deferred[Payload]:
         """Send a request; its id is chosen here.
+
+        Args:
+            within: seconds for an ACK or REP.
 
         Returns:
             a Deferred of the answer's payload. It fails with RemoteRefusal, TimeoutError (neither
@@ -100,7 +121,7 @@ class Link:
         waiting = _Waiting(request, self.dialect.request(request))
         if request.reply or request.ack:
             self._waiting[request.id] = waiting
-            waiting.deadline = self._reactor.callLater(ANSWER_WITHIN, self._late, waiting)
+            waiting.deadline = self._reactor.callLater(within, self._late, waiting)
         elif self._peer is None:
             self._waiting[request.id] = waiting
         if not (request.reply or request.ack):
@@ -157,7 +178,7 @@ class Link:
         waiting.deadline = None
         self._waiting.pop(waiting.request.id, None)
         host, port = self.origin[:2]
-        text = f"{waiting.request.type} @ {host}:{port}: no answer in {ANSWER_WITHIN:.0f} s"
+        text = f"{waiting.request.type} @ {host}:{port}: no answer in time"
         waiting.answer.errback(Failure(TimeoutError(text)))
 
     def left(self) -> None:

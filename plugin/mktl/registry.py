@@ -139,7 +139,9 @@ class Registry:
         host, port, _ = origin(block)
         link = link_to(self._runtime, Origin(host, port, None, dialect))
         try:
-            payload = await link.ask(Request(b"", "GET", f"{block['store']}._hash", Payload.of({})))
+            payload = await link.probe(
+                Request(b"", "GET", f"{block['store']}._hash", Payload.of({}))
+            )
         except (RemoteRefusal, TimeoutError, ConnectionError):
             return False
         value = payload.get("value") or {}

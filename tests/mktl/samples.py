@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +123,8 @@ def ask(daemon: Daemon, kind: str, key: str, value: Any = None, **members: Any) 
     payload.update(members)
     answer = daemon.desk.answer(Request(b"1", kind, f"unittest.{key}", payload), "new")
     return answer.result if isinstance(answer, Deferred) and answer.called else answer
+
+
+def forget_home() -> None:
+    """Let the base directory be what the environment says again."""
+    sys.modules["plugin.mktl.home"]._chosen = None

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from twisted.internet.defer import Deferred
 
-from plugin.mktl import home as homes
+from mktl.samples import UNIT, Memory, ask, forget_home, kill
+from mktl.test_mktl_sockets import Tap
 from plugin.mktl.daemon import Daemon, Phase
 from plugin.mktl.description import ConfigurationRefused
 from plugin.mktl.item import Item
@@ -22,14 +23,12 @@ from plugin.mktl.keeper import Keeper
 from plugin.mktl.message import Bulk, Payload
 from plugin.mktl.sockets import Publisher
 from plugin.mktl.zmtp import GREETING, encode_ready
-from tests.mktl.samples import UNIT, Memory, ask, kill
-from tests.mktl.test_mktl_sockets import Tap
 
 
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Memory]:
     yield Memory(tmp_path)
-    homes._chosen = None
+    forget_home()
 
 
 def test_requests_are_answered_by_the_rules(memory: Memory) -> None:
@@ -340,7 +339,7 @@ class Survival(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         kill(self.daemon)
-        homes._chosen = None
+        forget_home()
         shutil.rmtree(self.folder)
 
 

@@ -10,9 +10,9 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
+from mktl.loop import Loop
 from plugin.mktl.sockets import HANDSHAKE, Dealer, Peer, Publisher, Router, Subscriber, subscription
 from plugin.mktl.zmtp import GREETING, encode_message, encode_ready
-from tests.mktl.loop import Loop
 
 zmq = pytest.importorskip("zmq", reason="pyzmq is the independent peer: pip install pyzmq")
 
