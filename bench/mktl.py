@@ -35,7 +35,8 @@ import sys, time, zmq
 context = zmq.Context()
 router, pub = context.socket(zmq.ROUTER), context.socket(zmq.PUB)
 router.set_hwm(0); pub.set_hwm(0)
-print(router.bind_to_random_port('tcp://127.0.0.1'), pub.bind_to_random_port('tcp://127.0.0.1'), flush=True)
+ports = [socket.bind_to_random_port('tcp://127.0.0.1') for socket in (router, pub)]
+print(*ports, flush=True)
 text = b'{"value":1,"time":1795306157.87}'
 while True:
     frames = router.recv_multipart()
@@ -86,6 +87,7 @@ class Client:
         time.sleep(0.3)
 
     def close(self) -> None:
+        """Close both."""
         self._context.destroy(linger=0)
 
     def reply(self) -> list[bytes]:
@@ -97,9 +99,10 @@ class Client:
 
     def blocking(self, make: Callable[[int], list[bytes]], count: int) -> float:
         """Ask and wait, one after the other; gives requests a second."""
+        requests = [make(number) for number in range(count)]
         begun = time.perf_counter()
-        for number in range(count):
-            self.dealer.send_multipart(make(number))
+        for frames in requests:
+            self.dealer.send_multipart(frames)
             self.reply()
         return count / (time.perf_counter() - begun)
 
@@ -125,6 +128,7 @@ class Client:
 
 
 def start_bare() -> tuple[subprocess.Popen[str], int, int]:
+    """Start the server that answers a constant; gives it with its ports."""
     process = subprocess.Popen([sys.executable, "-c", BARE], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     ports = process.stdout.readline().split()
@@ -132,6 +136,7 @@ def start_bare() -> tuple[subprocess.Popen[str], int, int]:
 
 
 def start_ours(folder: Path, items: dict[str, Any]) -> tuple[subprocess.Popen[str], int, int]:
+    """Start co2-markd with these items; gives it with its ports of the new dialect."""
     (folder / "items.json").write_text(json.dumps(items))
     (folder / "bench_daemon.py").write_text(DAEMON)
     command = [
@@ -163,6 +168,7 @@ def start_ours(folder: Path, items: dict[str, Any]) -> tuple[subprocess.Popen[st
 
 
 def measure(client: Client, quick: bool) -> dict[str, float]:
+    """Do everything once with one server."""
     scale = 4 if quick else 1
     number = lambda n: set_request(b"bench.number", n)  # noqa: E731
     found = {
@@ -227,7 +233,7 @@ def main() -> None:
         bare, ours = (statistics.median(one) for one in zip(*pairs, strict=True))
         ratio = statistics.median(own / other for other, own in pairs)
         print(f"| {name} | {bare:,.0f} | {ours:,.0f} | {ratio:.2f} |")
-    print(f"| persistent SET /s, 5000 at once | – | {statistics.median(persistent):,.0f} | – |")
+    print(f"| persistent SET /s, 5000 at once | | {statistics.median(persistent):,.0f} | |")
     memory, threads = memory_with_items(2000)
     print(f"\n2000 items: {memory:.0f} MB, {threads} threads")
 

@@ -55,13 +55,12 @@ class Peer(Connection):
     def connectionMade(self) -> None:
         """Greet."""
         self.outlet = self._socket.make_outlet(self)
-        self.transport.registerProducer(self.outlet, True)
         if hasattr(self.transport, "setTcpNoDelay"):
             self.transport.setTcpNoDelay(True)
             self.transport.setTcpKeepAlive(True)
         self._deadline = self._socket.clock.callLater(HANDSHAKE, self._late)
         self._socket.arrived(self)
-        self.transport.write(self._conversation.start())
+        self.outlet.send(self._conversation.start())
 
     def dataReceived(self, data: bytes) -> None:
         """Parse, hand over, and write all the answers that are there at once."""
@@ -83,7 +82,7 @@ class Peer(Connection):
     def _shake_hands(self) -> None:
         conversation = self._conversation
         for piece in conversation.outgoing:
-            self.transport.write(piece)
+            self.outlet.send(piece)
         conversation.outgoing.clear()
         if conversation.situation is Situation.OPEN:
             self.open = True
@@ -126,7 +125,7 @@ class Peer(Connection):
     def _broken(self, error: ProtocolBroken) -> None:
         self._log.warn("{peer}: {error}", peer=self.transport.getPeer(), error=str(error))
         for piece in self._conversation.outgoing:
-            self.transport.write(piece)
+            self.outlet.send(piece)
         self.transport.loseConnection()
 
     def _late(self) -> None:
