@@ -2,6 +2,10 @@
 
 Any thread may publish. The new value counts at once; what leaves the process does so in the
 reactor's thread. A thread that publishes faster than the reactor sends waits for it.
+
+What goes to one subscriber is gathered, and sent at the end of the reactor's turn, when it is much,
+or by `flush`, which whoever answers a SET calls first: clients count on the news coming before the
+answer.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from plugin.mktl.sockets import Peer, Publisher
 MOST_WAITING = 20_000
 """Publications of threads that may wait for the reactor."""
 _PATIENCE = 5.0
+_MOST_GATHERED = 256
 
 Observer = Callable[[Any, Payload], None]
 
@@ -43,6 +48,9 @@ class Board:
         self._room = threading.Condition(self.lock)
         self._woken = False
         self._draining = False
+        self._gathered: dict[Peer, list[bytes]] = {}
+        self._count = 0
+        self._planned = False
 
     def post(self, item: Any, payload: Payload) -> None:
         """Queue a publication; the caller holds `lock`, and calls `wake` when it does no longer."""
@@ -65,28 +73,42 @@ class Board:
         if self._draining:  # an observer has published: the loop below comes to it
             return
         self._draining = True
-        gathered: dict[Peer, list[bytes]] = {}
         try:
             while self._waiting:
                 item, payload = self._waiting.popleft()
-                self._send(item.topic, payload, gathered)
+                self._send(item.topic, payload)
                 for observer in self.observers:
                     observer(item, payload)
                 item.told(payload)
         finally:
             self._draining = False
-            for peer, pieces in gathered.items():
-                peer.outlet.send_all(pieces)
+        if self._gathered and not self._planned:
+            self._planned = True
+            self.runtime.reactor.callLater(0, self._end_of_turn)
         with self.lock:
             self._room.notify_all()
 
-    def _send(self, topic: bytes, payload: Payload, gathered: dict[Peer, list[bytes]]) -> None:
+    def _end_of_turn(self) -> None:
+        self._planned = False
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what was gathered for each subscriber."""
+        if self._gathered:
+            gathered, self._gathered, self._count = self._gathered, {}, 0
+            for peer, pieces in gathered.items():
+                peer.outlet.send_all(pieces)
+
+    def _send(self, topic: bytes, payload: Payload) -> None:
         for dialect, publisher in self.outlets:
             listeners = publisher.audience.of(topic)
             if listeners:
                 data = dialect.publication(topic, payload)
                 for peer in listeners:
-                    gathered.setdefault(peer, []).append(data)
+                    self._gathered.setdefault(peer, []).append(data)
+                self._count += 1
+        if self._count >= _MOST_GATHERED:
+            self.flush()
 
     def dropped(self) -> int:
         """Count the publications that slow subscribers did not get."""

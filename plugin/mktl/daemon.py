@@ -194,6 +194,7 @@ class Daemon:
         self._ended.append(only_once(self.home, self.name, self.uuid, self.alias))
         self.pub = Board(self.runtime)
         self.desk = Desk()
+        self.desk.first = self.pub.flush
         self.store: Store = own_store(self.name, self.runtime)
         self.store.declare(self.described)
         persist = self.home / "daemon" / "persist" / f"{self.uuid}.sqlite"
@@ -209,7 +210,7 @@ class Daemon:
         dialects: list[Dialect] = [New(), Old()] if self.ways.old_dialect else [New()]
         for dialect in dialects:
             prefix = "" if dialect.name == "new" else "old-"
-            router = Router(reactor, self.desk.counter(dialect))
+            router = Router(reactor, self.desk.counter(dialect), self.pub.flush)
             publisher = Publisher(reactor, self.ways.most_news)
             self._sockets += [router, publisher]
             self.pub.outlets.append((dialect, publisher))

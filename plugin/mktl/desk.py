@@ -37,12 +37,17 @@ def words(error: BaseException) -> str:
     return text[:_TEXT]
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class Desk:
     """See the module.
 
     Attributes:
         items: authoritative items by `store.key`.
         catalogs: what is told of catalogs, by dialect.
+        first: called before a late answer is sent: a SET's news come before it.
         announced: takes blocks that others announce, with the dialect; None refuses them.
     """
 
@@ -53,6 +58,7 @@ class Desk:
         self.catalogs: Mapping[str, Catalog] = {"new": Catalog(), "old": Catalog()}
         self.announced: Announced | None = None
         self.answered = 0
+        self.first: Callable[[], None] = _nothing
         self._early: list[Callable[[], None]] | None = []
 
     def open(self) -> None:
@@ -90,6 +96,7 @@ class Desk:
         if not peer.open:
             return
         peer.ended()
+        self.first()
         if request.reply:
             self._reply(payload, peer, dialect, request)
 

@@ -77,6 +77,7 @@ class Peer(Connection):
         finally:
             gathered, self._gathered = self._gathered, None
             if gathered:
+                self._socket.before_answers()
                 self.outlet.send(b"".join(gathered))
 
     def _shake_hands(self) -> None:
@@ -184,6 +185,9 @@ class Socket(Factory):
         """Take a message."""
         raise NotImplementedError
 
+    def before_answers(self) -> None:
+        """Send first what has to come before the answers that are sent next."""
+
     def left(self, peer: Peer) -> None:
         """Note that a connection is gone."""
         self.peers.discard(peer)
@@ -195,19 +199,34 @@ class Socket(Factory):
 
 
 class Router(Socket):
-    """Takes requests; answers go by `peer.send`."""
+    """Takes requests; answers go by `peer.send`.
+
+    Args:
+        asked: takes each request.
+        first: called before answers are sent.
+    """
 
     socket_type = b"ROUTER"
 
     def __init__(
-        self, clock: IReactorTime, asked: Callable[[Peer, list[bytes]], None], **others: Any
+        self,
+        clock: IReactorTime,
+        asked: Callable[[Peer, list[bytes]], None],
+        first: Callable[[], None] | None = None,
+        **others: Any,
     ) -> None:
         super().__init__(clock, **others)
         self._asked = asked
+        self._first = first
 
     def received(self, peer: Peer, frames: list[bytes]) -> None:
         """Hand a request over."""
         self._asked(peer, frames)
+
+    def before_answers(self) -> None:
+        """Let the publications go first."""
+        if self._first is not None:
+            self._first()
 
 
 class Publisher(Socket):

@@ -21,8 +21,8 @@ from plugin.mktl.description import ConfigurationRefused
 from plugin.mktl.item import Item
 from plugin.mktl.keeper import Keeper
 from plugin.mktl.message import Bulk, Payload
-from plugin.mktl.sockets import Publisher
-from plugin.mktl.zmtp import GREETING, encode_ready
+from plugin.mktl.sockets import Publisher, Router
+from plugin.mktl.zmtp import GREETING, encode_message, encode_ready
 
 
 @pytest.fixture
@@ -198,6 +198,7 @@ def test_a_stuck_subscriber_costs_only_itself(memory: Memory) -> None:
     taps[0][0].outlet.pauseProducing()
     for number in range(30_000):
         daemon.store["number"].publish(number)
+    memory.reactor.advance(0)
     assert taps[1][1].value().count(b"unittest.number.") == 30_000
     assert taps[0][0].outlet.held <= 100_000
     memory.reactor.advance(1.0)
@@ -372,4 +373,37 @@ def test_kept_values_of_every_kind_come_back(memory: Memory) -> None:
     assert ask(daemon, "GET", "array").bulk == bulk
     assert ask(daemon, "GET", "keptlocked")["value"] == 8
     assert seen == [5, 5]
+    daemon.stop()
+
+
+def test_news_come_before_the_answer(memory: Memory) -> None:
+    """When a SET is answered, its publication has been sent: clients wait for it only briefly."""
+    daemon = memory.start(kind=Custom)
+    dialect, publisher = daemon.pub.outlets[0]
+    router = Router(memory.reactor, daemon.desk.counter(dialect), daemon.pub.flush)
+    order: list[str] = []
+
+    class Noting(Tap):
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+        def write(self, data: bytes) -> None:
+            super().write(data)
+            order.append(self.name)
+
+    for socket, kind in ((publisher, b"SUB"), (router, b"DEALER")):
+        peer = socket.buildProtocol(None)
+        peer.makeConnection(Noting(kind.decode()))
+        peer.dataReceived(GREETING + encode_ready(kind))
+        if kind == b"SUB":
+            peer.dataReceived(b"\x00\x01\x01")
+    order.clear()
+    for key, value in (("string", b'"x"'), ("number", b"5")):  # answered at once, and later
+        target = f"unittest.{key}".encode()
+        text = b'{"value":' + value + b"}"
+        peer.dataReceived(encode_message([b"a", b"1", b"SET", target, b"", text]))
+    daemon.store["number"].doing.callback(None)
+    rep = ack = "DEALER"
+    assert order == ["SUB", rep, ack, "SUB", rep]
     daemon.stop()
