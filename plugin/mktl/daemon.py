@@ -26,6 +26,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
+from zope.interface import implementer
 
 from plugin.mktl import discovery
 from plugin.mktl.announcing import announce
@@ -37,6 +38,7 @@ from plugin.mktl.description import Description, check_items, check_store
 from plugin.mktl.desk import Desk
 from plugin.mktl.dialects import Dialect, New, Old
 from plugin.mktl.home import daemon_uuid, home, listed_registries, load_configuration
+from plugin.mktl.interfaces import IDaemon
 from plugin.mktl.item import Item
 from plugin.mktl.keeper import Keeper, SqliteArchive
 from plugin.mktl.kinds import check_value
@@ -61,6 +63,7 @@ class Phase(IntEnum):
     STOPPED = 8
 
 
+@implementer(IDaemon)
 class Daemon:
     """See the module.
 

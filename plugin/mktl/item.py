@@ -11,9 +11,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from zope.interface import implementer
+
 from plugin.mktl.asking import Asking
 from plugin.mktl.description import Description
 from plugin.mktl.formats import format_value, make_quantity, read_formatted, read_quantity
+from plugin.mktl.interfaces import IAuthoritativeItem
 from plugin.mktl.message import Bulk
 from plugin.mktl.operators import ValueLike
 from plugin.mktl.serving import Serving
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from plugin.mktl.store import Store
 
 
+@implementer(IAuthoritativeItem)
 class Item(Serving, Asking, ValueLike):
     """See the module; a daemon's items are subclasses that override a few methods of it.
 

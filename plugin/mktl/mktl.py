@@ -27,37 +27,13 @@ from plugin.mktl.desk import words
 from plugin.mktl.history import Chronicle, History
 from plugin.mktl.home import home, read_configuration
 from plugin.mktl.item import Item
-from plugin.mktl.message import Bulk, Payload, Request, read_bulk
+from plugin.mktl.message import Bulk, Payload, Request
 from plugin.mktl.mirror import MirrorDaemon, Wishes
 from plugin.mktl.pace import Pace
 from plugin.mktl.ports import Ways
+from plugin.mktl.travelling import as_arrived, as_travels
 
-MOST_BULK = 1024 * 1024
-"""Bytes of an array that travels to co2's callers; of a larger one only shape and type do."""
 _TROUBLE = (RuntimeError, KeyError, ValueError, TypeError, OSError)
-
-
-def as_travels(value: Any) -> Any:
-    """Give a value as XML-RPC carries it: large numbers as text, arrays as a struct."""
-    if isinstance(value, bool) or not isinstance(value, int | list | dict | Bulk):
-        return value
-    if isinstance(value, int):
-        return value if -(2**63) <= value < 2**63 else str(value)
-    if isinstance(value, list):
-        return [as_travels(member) for member in value]
-    if isinstance(value, dict):
-        return {name: as_travels(member) for name, member in value.items()}
-    struct: dict[str, Any] = {"shape": list(value.shape), "dtype": value.dtype}
-    if len(value.data) <= MOST_BULK:
-        struct["data"] = value.data
-    return struct
-
-
-def as_arrived(value: Any) -> Any:
-    """Give back what `as_travels` made of an array; everything else is as it was."""
-    if isinstance(value, dict) and set(value) == {"shape", "dtype", "data"}:
-        return read_bulk(value["data"], value["shape"], value["dtype"])
-    return value
 
 
 class X_Mktl(Co2Plugin):

@@ -13,11 +13,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from twisted.internet.defer import Deferred
+from zope.interface.verify import verifyObject
 
 from mktl.samples import UNIT, Memory, ask, forget_home, kill
 from mktl.test_mktl_sockets import Tap
 from plugin.mktl.daemon import Daemon, Phase
 from plugin.mktl.description import ConfigurationRefused
+from plugin.mktl.interfaces import IAuthoritativeItem, IDaemon
 from plugin.mktl.item import Item
 from plugin.mktl.keeper import Keeper
 from plugin.mktl.message import Bulk, Payload
@@ -406,4 +408,13 @@ def test_news_come_before_the_answer(memory: Memory) -> None:
     daemon.store["number"].doing.callback(None)
     rep = ack = "DEALER"
     assert order == ["SUB", rep, ack, "SUB", rep]
+    daemon.stop()
+
+
+def test_what_is_promised_is_there(memory: Memory) -> None:
+    """Daemons and items, built-in ones and authors' own, provide their interfaces."""
+    daemon = memory.start(kind=Custom)
+    assert verifyObject(IDaemon, daemon)
+    for key in ("number", "limited", "string", "_mainclk"):
+        assert verifyObject(IAuthoritativeItem, daemon.store[key])
     daemon.stop()

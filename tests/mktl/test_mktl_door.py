@@ -19,9 +19,10 @@ from mktl.samples import JSON, bulks, forget_home
 from plugin.mktl.begin import forget_store
 from plugin.mktl.history import Chronicle, History
 from plugin.mktl.home import home
-from plugin.mktl.mktl import X_Mktl, as_arrived, as_travels
+from plugin.mktl.mktl import X_Mktl
 from plugin.mktl.pace import Pace
 from plugin.mktl.runtime import Runtime
+from plugin.mktl.travelling import as_arrived, as_travels
 
 ITEMS = {
     "volts": {"type": "numeric", "range": [0, 10], "initial": 1, "units": "V"},
