@@ -84,6 +84,7 @@ class Server(Watched):
 
     @property
     def token(self) -> str:
+        self.wait_for("listens at")
         return (self.state / "admin.token").read_text().strip()
 
     def secrets(self) -> list[str]:
