@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from attrs import field, frozen
 
@@ -11,15 +11,16 @@ from co2.model.calls import Encoded
 from co2.model.hosts import HostId
 
 _NOTHING: Mapping[str, Any] = {}
-_OWN_KEYS = frozenset({"id", "host_id", "time", "data", "topic", "retain", "hops"})
+_OWN_KEYS = frozenset({"id", "host_id", "time", "data", "topic", "retain", "hops", "after"})
 
 
 @frozen
 class Message:
     """One message, as its author's server or the relay has accepted it.
 
-    `data` is a wire value or an `Encoded` one; `time` is UNIX seconds; `extra` holds the keys
-    that the protocol does not know and passes on unchanged.
+    `data` is a wire value or an `Encoded` one; `time` is UNIX seconds; `after` is the id of the
+    author's message before this one, set by the first relay; `extra` holds the keys that the
+    protocol does not know and passes on unchanged.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Message:
     retain: bool = False
     hops: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default=_NOTHING)
+    after: str | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -50,6 +52,8 @@ class Message:
             struct["retain"] = True
         if self.hops:
             struct["hops"] = list(self.hops)
+        if self.after is not None:
+            struct["after"] = self.after
         for name, value in self.extra.items():
             if name not in _OWN_KEYS:
                 struct[name] = value
@@ -75,6 +79,47 @@ class Entry:
     def size(self) -> int:
         """Bytes that the entry holds in memory, near enough to bound a journal by."""
         return len(self.xml) + 400
+
+
+class Cursor(NamedTuple):
+    """How far a satellite has come: messages above `joined` were for it, up to `seq` are settled.
+
+    `greeted` tells whether it has got the last values that were kept before it came.
+    """
+
+    joined: int
+    seq: int
+    greeted: bool = True
+
+
+class Outcome(NamedTuple):
+    """What became of a message at one satellite, where that is not simply that it got it.
+
+    `state` is 'refused', 'raised', 'timeout' or 'expired'; `time` UNIX seconds.
+    """
+
+    state: str
+    detail: str
+    time: float
+    tries: int
+
+
+class Taken(NamedTuple):
+    """What an inbox knows of a message: its digest, and the answer, None if it was not finished.
+
+    `running` tells whether it is being run right now, by this process.
+    """
+
+    digest: bytes
+    answer: dict[str, Any] | None
+    running: bool
+
+
+class Kept(NamedTuple):
+    """A message in a journal, for receipts: the `entry`, and whether its content has left."""
+
+    entry: Entry
+    expired: bool
 
 
 def plain(value: Any) -> Any:

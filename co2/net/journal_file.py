@@ -1,0 +1,270 @@
+"""The file that holds messages, and the thread that writes it.
+
+How it works. Writes are handed over as groups of statements. A thread takes whatever waits, runs
+it in one transaction (SQLite, write-ahead log, `synchronous=FULL`) and tells the reactor once, so
+one trip to the disk serves everybody who waited for it. Reads happen in the reactor's thread on a
+connection of their own, which never waits for the writer.
+
+It is a file of its own beside `co2.sqlite`: this one is written all the time, that one hardly ever,
+and neither must wait for the other.
+
+Invariants: groups are committed in the order they were handed over in, each whole or not at all; a
+Deferred fires after the commit; one group that fails harms no other.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from co2.errors import JournalFailed, SettingsError
+
+_VERSION = 1
+_RETRY = 5.0
+_MOMENT = 0.25
+_SCHEMA = """
+CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE entry (
+    journal TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    random TEXT NOT NULL,
+    id TEXT NOT NULL,
+    host_id TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    time REAL NOT NULL,
+    taken REAL NOT NULL,
+    topic TEXT,
+    retain INTEGER NOT NULL,
+    hops TEXT NOT NULL,
+    nil_at TEXT,
+    xml BLOB,
+    plain BLOB,
+    PRIMARY KEY (journal, seq)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX entry_key ON entry (journal, random, id);
+CREATE INDEX entry_id ON entry (journal, id);
+CREATE TABLE last (journal TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE cursor (
+    journal TEXT NOT NULL,
+    name TEXT NOT NULL,
+    joined INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    greeted INTEGER NOT NULL,
+    PRIMARY KEY (journal, name)
+) WITHOUT ROWID;
+CREATE TABLE expired (
+    name TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    time REAL NOT NULL,
+    PRIMARY KEY (name, first)
+) WITHOUT ROWID;
+CREATE TABLE outcome (
+    seq INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    state TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    time REAL NOT NULL,
+    tries INTEGER NOT NULL,
+    PRIMARY KEY (seq, name)
+) WITHOUT ROWID;
+CREATE TABLE retained (
+    random TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (random, topic)
+) WITHOUT ROWID;
+CREATE TABLE taken (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    random TEXT NOT NULL,
+    id TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    answer TEXT
+);
+CREATE UNIQUE INDEX taken_key ON taken (random, id);
+"""
+
+Statement = tuple[str, Sequence[Any]]
+"""SQL, and its parameters."""
+
+
+class _Group(NamedTuple):
+    statements: Sequence[Statement]
+    done: Deferred[None]
+
+
+class JournalFile:
+    """See the module.
+
+    Args:
+        path: the file; it is made if it is not there.
+        reactor: commits are told through it.
+
+    Raises:
+        SettingsError: the file cannot be opened, is damaged, or was written by a newer co2.
+    """
+
+    _log = Logger()
+
+    def __init__(self, path: Path, reactor: Any) -> None:
+        self.path = path
+        self._reactor = reactor
+        try:
+            self._writing = self._connect()
+            self._upgrade()
+            self.reading = self._connect()
+        except sqlite3.Error as error:
+            raise SettingsError(
+                f"{path}: {error}. If the file is damaged, move it away: the server starts with "
+                "an empty journal, and messages that were not delivered yet are only in that file"
+            ) from error
+        self._waiting: deque[_Group] = deque()
+        self._wake = threading.Condition()
+        self._ending = False
+        self._ended: Deferred[None] = Deferred()
+        self._broken = False
+        self._soon: dict[Callable[[], None], IDelayedCall] = {}
+        self._thread = threading.Thread(target=self._run, name="co2 journal", daemon=True)
+        self._thread.start()
+
+    def write(self, *statements: Statement) -> Deferred[None]:
+        """Commit these statements together; in the reactor's thread.
+
+        Returns:
+            a Deferred that fires after the commit, or fails with JournalFailed.
+        """
+        if self._ending:
+            return fail(JournalFailed("the journal is closed", retry_after=_RETRY))
+        done: Deferred[None] = Deferred()
+        with self._wake:
+            self._waiting.append(_Group(statements, done))
+            self._wake.notify()
+        return done
+
+    def soon(self, flush: Callable[[], None]) -> None:
+        """Call `flush` in a moment, once however often this is asked for until then."""
+        if flush not in self._soon and not self._ending:
+            self._soon[flush] = self._reactor.callLater(_MOMENT, self._flush, flush)
+
+    def _flush(self, flush: Callable[[], None]) -> None:
+        del self._soon[flush]
+        flush()
+
+    def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Read committed rows.
+
+        Raises:
+            JournalFailed: the file cannot be read.
+        """
+        try:
+            return self.reading.execute(query, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+
+    def close(self) -> Deferred[None]:
+        """Write what waits, then let go of the file."""
+        if self._ending:
+            return succeed(None)
+        for flush, timer in list(self._soon.items()):
+            timer.cancel()
+            self._flush(flush)
+        with self._wake:
+            self._ending = True
+            self._wake.notify()
+        return self._ended
+
+    # -- opening -------------------------------------------------------------------------------
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, isolation_level=None, check_same_thread=False, timeout=10.0
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+    def _upgrade(self) -> None:
+        (version,) = self._writing.execute("PRAGMA user_version").fetchone()
+        if version > _VERSION:
+            raise SettingsError(
+                f"{self.path} was written by a newer co2 (format {version}; this one reads "
+                f"{_VERSION}): use that one, or another --state-dir"
+            )
+        if version == 0:
+            self._writing.executescript(
+                f"BEGIN;{_SCHEMA}PRAGMA user_version = {_VERSION};COMMIT;"
+            )
+
+    # -- the writing thread --------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while not self._waiting and not self._ending:
+                    self._wake.wait()
+                groups, self._waiting = self._waiting, deque()
+            if not groups:
+                break
+            self._reactor.callFromThread(self._tell, self._commit_all(groups))
+        self._writing.close()
+        self._reactor.callFromThread(self._close_reading)
+
+    def _commit_all(self, groups: Sequence[_Group]) -> list[tuple[_Group, sqlite3.Error | None]]:
+        error = self._commit(groups)
+        if error is not None and len(groups) > 1:
+            # One that cannot be written must not take the others with it.
+            return [(group, self._commit([group])) for group in groups]
+        return [(group, error) for group in groups]
+
+    def _commit(self, groups: Sequence[_Group]) -> sqlite3.Error | None:
+        execute = self._writing.execute
+        try:
+            execute("BEGIN IMMEDIATE")
+            for group in groups:
+                for sql, parameters in group.statements:
+                    execute(sql, parameters)
+            execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            return error
+        return None
+
+    def _roll_back(self) -> None:
+        try:
+            self._writing.execute("ROLLBACK")
+        except sqlite3.Error:
+            # SQLite has rolled back by itself; there is nothing left to undo.
+            return
+
+    # -- in the reactor's thread ---------------------------------------------------------------
+
+    def _tell(self, results: list[tuple[_Group, sqlite3.Error | None]]) -> None:
+        for group, error in results:
+            if error is not None:
+                group.done.errback(self._failure(error))
+                continue
+            if self._broken:
+                self._broken = False
+                self._log.info("the journal can be written again")
+            group.done.callback(None)
+
+    def _failure(self, error: sqlite3.Error) -> JournalFailed:
+        if not self._broken:
+            self._broken = True
+            self._log.error("the journal {path} fails: {why}", path=str(self.path), why=str(error))
+        return JournalFailed(
+            f"the journal of this host fails ({error}): its disk may be full or damaged",
+            retry_after=_RETRY,
+        )
+
+    def _close_reading(self) -> None:
+        self.reading.close()
+        self._ended.callback(None)
