@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -244,6 +246,19 @@ def test_ten_megabytes_of_junk_take_no_memory_beyond_a_few_copies(junk: str, bef
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peak < 6 * len(document)
+
+
+def test_nothing_of_a_document_stays_behind() -> None:
+    """Read or refused, a document is given back to the memory at once, not by the collector."""
+    gc.collect()
+    gc.disable()
+    try:
+        for document in (_SCALAR, call("<int>x</int>"), _SCALAR[:-5]):
+            with suppress(errors.DocumentError):
+                read(document)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_attributes_by_the_thousand_are_refused_at_the_first() -> None:

@@ -31,6 +31,7 @@ from co2.wire.xmlrpc import (
     encode_members,
     encode_reply,
     encode_value,
+    read_reply,
     wrap_members,
 )
 
@@ -100,6 +101,15 @@ def test_a_fault_comes_back_as_the_error_it_was() -> None:
     with pytest.raises(UnknownFault) as raised:
         decode_reply(encode_fault(Fault(77, "odd")))
     assert raised.value.as_fault() == Fault(77, "odd")
+
+
+def test_a_fault_can_be_told_from_an_answer_that_is_broken() -> None:
+    """Who reads an answer without raising gets the fault itself, and the value of any other."""
+    fault = Fault(-32700, "your document was broken")
+    assert read_reply(encode_fault(fault)) == fault
+    assert read_reply(encode_reply([1])) == [1]
+    with pytest.raises(NotWellFormed):
+        read_reply(encode_fault(fault)[:-9])
 
 
 @pytest.mark.parametrize(

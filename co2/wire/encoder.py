@@ -45,7 +45,7 @@ def write_value(value: Any, path: str, fine_times: bool, levels: int = MOST_DEPT
     Args:
         value: anything of the table in PROTOCOL section 2, or holding `Encoded` ones.
         path: what errors call the value; "" if only its members have names.
-        fine_times: whether microseconds are written.
+        fine_times: whether microseconds are written; `Encoded` values are written as they are.
         levels: how many arrays and structs may be open inside each other.
 
     Raises:
@@ -91,6 +91,8 @@ def _write(value: Any, append: _Append, scalars: _Scalars, levels: int) -> None:
 
 
 def _write_array(items: Iterable[Any], append: _Append, scalars: _Scalars, levels: int) -> None:
+    if levels < 0:
+        raise _too_deep()
     append("<value><array><data>")
     item: Any = None
     try:
@@ -110,6 +112,8 @@ def _write_array(items: Iterable[Any], append: _Append, scalars: _Scalars, level
 def _write_members(
     struct: Mapping[str, Any], append: _Append, scalars: _Scalars, levels: int
 ) -> None:
+    if levels < 0:
+        raise _too_deep()
     name: Any = None
     try:
         for name, item in struct.items():
@@ -131,19 +135,17 @@ def _write_members(
 def _write_other(value: Any, append: _Append, scalars: _Scalars, levels: int) -> None:
     """Write what has no entry in the table: a container, or a subclass of something."""
     if isinstance(value, (list, tuple)) and not isinstance(value, Encoded):
-        _write_array(value, append, scalars, _one_less(levels))
+        _write_array(value, append, scalars, levels - 1)
     elif isinstance(value, (dict, Mapping)):  # the exact type first: asking an ABC takes time
         append("<value><struct>")
-        _write_members(value, append, scalars, _one_less(levels))
+        _write_members(value, append, scalars, levels - 1)
         append("</struct></value>")
     else:
         append(_write_subclass(value, scalars))
 
 
-def _one_less(levels: int) -> int:
-    if levels <= 0:
-        raise Unwritable(f"nested deeper than {MOST_DEPTH} arrays and structs, or within itself")
-    return levels - 1
+def _too_deep() -> Unwritable:
+    return Unwritable(f"nested deeper than {MOST_DEPTH} arrays and structs, or within itself")
 
 
 def _write_subclass(value: Any, scalars: _Scalars) -> str:
@@ -225,11 +227,6 @@ def _write_encoded(value: Encoded) -> str:
     return value.xml.decode()
 
 
-def _write_encoded_plainly(value: Encoded) -> str:
-    """Give the bytes that are there, unless they carry microseconds that must not go out."""
-    return write_value(value.value, "", False) if value.fine_times else value.xml.decode()
-
-
 _FINE: _Scalars = {
     str: _write_str,
     int: _write_int,
@@ -241,11 +238,7 @@ _FINE: _Scalars = {
     datetime: _write_fine_time,
     Encoded: _write_encoded,
 }
-_PLAIN: _Scalars = {
-    **_FINE,
-    datetime: _write_plain_time,
-    Encoded: _write_encoded_plainly,
-}
+_PLAIN: _Scalars = {**_FINE, datetime: _write_plain_time}
 
 _EXACT: dict[type, Callable[[Any], Any]] = {
     str: str.__str__,

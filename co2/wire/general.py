@@ -81,6 +81,9 @@ class _Reader:
             self._parser.Parse(self._utf8, True)
         except expat.ExpatError as error:
             self._refuse(error)
+        finally:
+            # It holds this object's methods: a circle that would keep the document for a while.
+            del self._parser
         return self._open[0].children[0][1]
 
     def _doctype_began(self, *_: object) -> NoReturn:

@@ -35,6 +35,7 @@ __all__ = [
     "encode_members",
     "encode_reply",
     "encode_value",
+    "read_reply",
     "wrap_members",
 ]
 
@@ -101,13 +102,24 @@ def decode_reply(document: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
         Co2Error: what `remote_error` gives for a fault that came.
         DocumentError: the answer is none, or beyond the limits.
     """
+    reply = read_reply(document, limits)
+    if isinstance(reply, Fault):
+        raise remote_error(reply)
+    return reply
+
+
+def read_reply(document: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
+    """Read the answer to a call: its value, or the `Fault` that it is.
+
+    Raises:
+        DocumentError: the answer is none, or beyond the limits. That the other side answered with
+            a fault of the same code is another matter, which `decode_reply` cannot tell apart.
+    """
     values = scan_answer(document, limits)
     if values is not None:
         return values[0]
     answer: Answer = read_document(document, "methodResponse", limits)
-    if answer.is_fault:
-        raise remote_error(_fault(answer.value))
-    return answer.value
+    return _fault(answer.value) if answer.is_fault else answer.value
 
 
 def _fault(struct: Any) -> Fault:
@@ -129,13 +141,15 @@ def encode_call(method: str, params: Sequence[Any], fine_times: bool = False) ->
     Raises:
         UnsupportedValue: a value cannot travel; the text names the path to it.
     """
-    lone = len(params) == 1 and isinstance(params[0], (dict, Mapping))
-    texts = [_call_begins(method)]
-    for index, value in enumerate(params):
-        path = "" if lone else f"params[{index}]"
-        texts += ("<param>", write_value(value, path, fine_times), "</param>")
-    texts.append(_CALL_ENDS)
-    return "".join(texts).encode()
+    begins = _call_begins(method)
+    if len(params) == 1 and isinstance(params[0], (dict, Mapping)):
+        struct = write_value(params[0], "", fine_times)
+        return f"{begins}<param>{struct}</param>{_CALL_ENDS}".encode()
+    texts = [
+        f"<param>{write_value(value, f'params[{index}]', fine_times)}</param>"
+        for index, value in enumerate(params)
+    ]
+    return f"{begins}{''.join(texts)}{_CALL_ENDS}".encode()
 
 
 def encode_reply(value: Any, fine_times: bool = False) -> bytes:
@@ -161,9 +175,8 @@ def encode_fault(fault: Fault) -> bytes:
 def encode_value(value: Any, path: str = "data", fine_times: bool = False) -> Encoded:
     """Write a value that is to become a struct's member, to be put into documents as it is.
 
-    An `Encoded` with fine times is written anew, without them, where a document must have none;
-    one without cannot get them back. So whoever keeps one for both kinds of hosts asks for fine
-    times.
+    What is made with fine times says so by its `fine_times`, and is for co2 hosts only; for the
+    others it is made anew, from its value.
 
     Raises:
         UnsupportedValue: it cannot travel, or only outside of a struct, for its depth.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import xmlrpc.client
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def refused(url: str, method: str, *params: Any, **headers: str) -> xmlrpc.clien
 class Server(Watched):
     """A satellite or relay that listens; made by `Network`."""
 
-    def __init__(self, command: list[str | Path], folder: Path, url: str = "") -> None:
+    def __init__(self, command: Sequence[str | Path], folder: Path, url: str = "") -> None:
         super().__init__(command, folder)
         self.folder = folder
         self.url = url or self.wait_for(r"listens at (http://\S+)")[1]
@@ -126,15 +127,20 @@ class Network:
         settings = {"plugin_list": ["probe"], "plugin_dirs": [str(PLUGINS)], **settings}
         return self.start("satellite", name, nick=name, **settings)
 
-    def start(self, role: str, name: str, **settings: Any) -> Server:
-        """Start a server with these settings in its `config.py`, and wait until it listens."""
+    def start(self, role: str, name: str, through: Sequence[str] = (), **settings: Any) -> Server:
+        """Start a server with these settings in its `config.py`, and wait until it listens.
+
+        Args:
+            through: words before the command, that run it somewhere else.
+        """
         folder = self.folder / name
         write_config(folder, **settings)
-        return self.again(role, name)
+        return self.again(role, name, through)
 
-    def again(self, role: str, name: str) -> Server:
+    def again(self, role: str, name: str, through: Sequence[str] = ()) -> Server:
         """Start a server in the folder that it had before."""
-        return self.keep(Server([sys.executable, "-m", "co2", role], self.folder / name))
+        command = [*through, sys.executable, "-m", "co2", role]
+        return self.keep(Server(command, self.folder / name))
 
     def keep(self, server: Server) -> Server:
         """Take a server that was started elsewhere under this network's care."""
