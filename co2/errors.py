@@ -161,6 +161,10 @@ class TransportFailed(RemoteError):
     code = -32300
 
 
+class Unreachable(TransportFailed):
+    """No answer came to a call that was made here: told from a fault that another host sent."""
+
+
 class Denied(RemoteError):
     """The caller's rights do not reach this method; the text quotes the rule."""
 

@@ -183,6 +183,7 @@ class ICourier(Interface):
     """Brings the messages of a journal to one peer, in order (`delivery.courier`)."""
 
     cursor = Attribute("number of the last message that is settled")
+    reached = Attribute("number of the last message that may have reached the peer")
     queued = Attribute("how many messages are not settled yet")
     tries = Attribute("how often the next message was tried in vain")
     trouble = Attribute("why the last try failed, a str; empty if it did not")

@@ -12,7 +12,7 @@ from typing import Any
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone
-from twisted.internet.interfaces import IConsumer, IPushProducer, ITCPTransport
+from twisted.internet.interfaces import IConsumer, IPushProducer, ISystemHandle, ITCPTransport
 from twisted.internet.task import Clock
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -129,6 +129,33 @@ class MemoryTransport:
 
     def getTcpKeepAlive(self) -> bool:
         return True
+
+
+@implementer(ISystemHandle)
+class SocketTransport(MemoryTransport):
+    """A transport with a real socket; `drain` does what the reactor does when it is writable."""
+
+    def __init__(self, handle: Any, protocol: Any, host: Any, peer: Any) -> None:
+        super().__init__(protocol, host, peer)
+        self.handle = handle
+
+    def getHandle(self) -> Any:
+        return self.handle
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        super().registerProducer(producer, streaming)
+        if not streaming:
+            producer.resumeProducing()
+
+    def drain(self) -> None:
+        while self.written:
+            try:
+                sent = self.handle.send(bytes(self.written))
+            except BlockingIOError:
+                return
+            del self.written[:sent]
+        if self.producer is not None:
+            self.producer.resumeProducing()
 
 
 class Methods:
@@ -330,11 +357,13 @@ class ScriptedServer:
     """The far end of a peer's connections, played by the test.
 
     It is the endpoint that the peer connects by: `accept` lets the connection that waits in, and
-    `refuse` does not. `heard` is what the newest connection brought.
+    `refuse` does not. `heard` is what the newest connection brought. With `handles`, the peer's
+    ends are these sockets, one for each connection.
     """
 
-    def __init__(self, accepts: bool = True) -> None:
+    def __init__(self, accepts: bool = True, handles: list[Any] | None = None) -> None:
         self.accepts = accepts
+        self.handles = handles
         self.waiting: list[tuple[Any, Deferred[Any]]] = []
         self.transports: list[MemoryTransport] = []
         self.attempts = 0
@@ -350,7 +379,10 @@ class ScriptedServer:
     def accept(self) -> None:
         factory, deferred = self.waiting.pop(0)
         protocol = factory.buildProtocol(SERVER_ADDRESS)
-        transport = MemoryTransport(protocol, CLIENT_ADDRESS, SERVER_ADDRESS)
+        ends = (protocol, CLIENT_ADDRESS, SERVER_ADDRESS)
+        transport = (
+            SocketTransport(self.handles.pop(0), *ends) if self.handles else MemoryTransport(*ends)
+        )
         self.transports.append(transport)
         transport.connect()
         # connectProtocol's factory gives the protocol that was wrapped.

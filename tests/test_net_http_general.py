@@ -171,6 +171,16 @@ class GeneralTests(SynchronousTestCase):
             client.server.clock.advance(2)
         self.assertEqual(client.answer().status, 408)
 
+    def test_refused_client_that_does_not_read(self) -> None:
+        """A refused client that takes neither the refusal nor the end is cut off."""
+        client = general(linger=2, write_timeout=10).send(request(ECHO, kind=b"text/plain"))
+        client.server.clock.advance(2)
+        self.assertTrue(client.transport.disconnecting)
+        self.assertFalse(client.closed)
+        client.server.clock.advance(10)
+        self.assertTrue(client.closed)
+        self.assertFalse(client.server.clock.getDelayedCalls())
+
     def test_idle(self) -> None:
         """A connection without requests closes after the idle time."""
         client = general(idle_timeout=75)

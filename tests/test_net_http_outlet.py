@@ -4,43 +4,15 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from http_ends import CLIENT_ADDRESS, SERVER_ADDRESS, MemoryTransport
+from http_ends import CLIENT_ADDRESS, SERVER_ADDRESS, MemoryTransport, SocketTransport
 from twisted.internet.interfaces import IPullProducer, IPushProducer, ISystemHandle
 from twisted.internet.protocol import Protocol
-from zope.interface import directlyProvides, implementer
+from zope.interface import directlyProvides
 from zope.interface.verify import verifyObject
 
 from co2.net.http_outlet import BufferedOutlet, DirectOutlet, outlet_of
-
-
-@implementer(ISystemHandle)
-class SocketTransport(MemoryTransport):
-    """A transport with a real socket; `drain` does what the reactor does when it is writable."""
-
-    def __init__(self, handle: Any) -> None:
-        super().__init__(Protocol(), SERVER_ADDRESS, CLIENT_ADDRESS)
-        self.handle = handle
-
-    def getHandle(self) -> Any:
-        return self.handle
-
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        super().registerProducer(producer, streaming)
-        if not streaming:
-            producer.resumeProducing()
-
-    def drain(self) -> None:
-        while self.written:
-            try:
-                sent = self.handle.send(bytes(self.written))
-            except BlockingIOError:
-                return
-            del self.written[:sent]
-        if self.producer is not None:
-            self.producer.resumeProducing()
 
 
 class Ends:
@@ -50,7 +22,7 @@ class Ends:
         ours, self.theirs = socket.socketpair()
         ours.setblocking(False)
         self.theirs.setblocking(False)
-        self.transport = SocketTransport(ours)
+        self.transport = SocketTransport(ours, Protocol(), SERVER_ADDRESS, CLIENT_ADDRESS)
         self.drained = 0
         self.outlet = outlet_of(self.transport, self.count)
 
@@ -177,6 +149,6 @@ def test_encrypted() -> None:
 
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        transport = SocketTransport(ours)
+        transport = SocketTransport(ours, Protocol(), SERVER_ADDRESS, CLIENT_ADDRESS)
         directlyProvides(transport, ISSLTransport, ISystemHandle)
         assert isinstance(outlet_of(transport, lambda: None), BufferedOutlet)

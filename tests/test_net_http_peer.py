@@ -472,6 +472,12 @@ def _reactor() -> Any:
     return reactor
 
 
+def test_authorization_of_two_lines() -> None:
+    """A credential cannot smuggle a header in."""
+    with pytest.raises(ValueError, match="one line"):
+        HttpPeer(ScriptedServer(), Clock(), ADDRESS, b"Bearer x\r\nX: y")
+
+
 def test_request_of_test_ends() -> None:
     """The tests' own requests are what a peer writes, so that both ends are tested alike."""
     server = ScriptedServer()

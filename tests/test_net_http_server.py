@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import tempfile
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from http_ends import CLIENT_ADDRESS, Page, Server, call, request, split_replies
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint, connectProtocol
+from twisted.internet.endpoints import (
+    SSL4ClientEndpoint,
+    TCP4ClientEndpoint,
+    UNIXClientEndpoint,
+    connectProtocol,
+)
 from twisted.internet.protocol import Protocol
+from twisted.internet.ssl import CertificateOptions, PrivateCertificate
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from co2.net.answering import Answering
@@ -134,6 +146,18 @@ class Raw(Protocol):
         self.lost.callback(None)
 
 
+def own_certificate() -> PrivateCertificate:
+    """Make a certificate that nobody has signed but itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    day = timedelta(days=1)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now - day, now + day)
+    certificate = builder.sign(key, hashes.SHA256())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return PrivateCertificate.loadPEM(pem + certificate.public_bytes(Encoding.PEM))
+
+
 class SocketTests(TestCase):
     """The server over loopback, where the direct way out and real buffers are."""
 
@@ -205,6 +229,29 @@ class SocketTests(TestCase):
         client.transport.write(head + b"Content-Length: 99999999\r\n\r\n" + b"x" * 2_000_000)
         replies, _ = split_replies(await awaited)
         self.assertEqual(replies[0].status, 413)
+
+    async def test_encrypted(self) -> None:
+        """Over TLS everything goes through the transport, and a closed connection ends in order."""
+        options = own_certificate().options()
+        port = self.reactor.listenSSL(0, self.server, options, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        number = port.getHost().port
+        # Who the server is, is not asked here: the certificate is its own.
+        tls = SSL4ClientEndpoint(self.reactor, "127.0.0.1", number, CertificateOptions())
+        client = await self.connect(tls)
+        awaited = client.replies(3)
+        client.transport.write(call("echo", "x" * 1_000_000) + call("who") + GET)
+        replies, _ = split_replies(await awaited)
+        self.assertEqual(decode_reply(replies[0].body), "x" * 1_000_000)
+        self.assertEqual(decode_reply(replies[1].body), "loopback call 127.0.0.1")
+        self.assertEqual(replies[2].body, b"a page for loopback")
+        last = await self.connect(tls)
+        last.transport.write(request(encode_call("echo", (1,)), b"Connection: close"))
+        await last.lost
+        self.assertEqual(split_replies(last.data)[0][0].status, 200)
+        # Twisted itself still calls pyOpenSSL in ways that pyOpenSSL has deprecated.
+        warned = {warning["category"] for warning in self.flushWarnings()}
+        self.assertLessEqual(warned, {DeprecationWarning})
 
     async def test_unix(self) -> None:
         """The server listens on a UNIX socket as well."""

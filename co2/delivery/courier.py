@@ -3,14 +3,18 @@
 How it works. The courier remembers two numbers: `cursor`, the last message that is settled (the
 peer answered for it, or it was not meant for the peer), and how far it has written ahead. It keeps
 at most `window` messages in flight. Answers come in the order of the posts, so settling moves the
-cursor by one message at a time.
+cursor by one message at a time. A message that is refused before it is sent takes its place in the
+flight too, and is settled when its turn has come.
 
 When the way fails, everything in flight is unsettled: the courier goes back to the cursor, waits
 (backoff), and writes again from there. The peer drops by id what it had already taken, and what is
-written a second time says `redelivered`. An answer that belongs to an earlier try is ignored.
+written a second time says `redelivered`. An answer that belongs to an earlier try is ignored, and
+its post is cancelled, lest it arrive after all and overtake. After a failure one message goes ahead
+alone, until one is settled: a peer that refuses it for now might take the ones behind it.
 
-Invariants: no message is posted before an earlier one that is neither settled nor in flight; at
-most one timer runs; nothing is posted while paused, waiting or closed.
+Invariants: no message is posted before an earlier one that is neither settled nor in flight; every
+message that is wanted and not missed is settled once, in order; at most one timer runs; nothing is
+posted while paused, waiting or closed.
 """
 
 from __future__ import annotations
@@ -22,26 +26,17 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from co2.errors import Co2Error, DocumentError, RetryLater, TimedOut, TransportFailed
+from co2.delivery.outcomes import Flying, Refuses, Retry, Settled, retry_as_told
+from co2.errors import DocumentError, Fault, TimedOut, TransportFailed, remote_error
 from co2.interfaces import IBackoff, ICourier, IJournal, IPeer
 from co2.model.messages import Entry
-from co2.wire.xmlrpc import decode_reply, encode_members, wrap_members
+from co2.wire.xmlrpc import encode_members, read_reply, wrap_members
 
 _REDELIVERED = encode_members({"redelivered": True})
-
-Settled = Callable[[Entry, Any], None]
-"""Told once for each message: the peer's answer, or the Co2Error that ended it."""
-
-Retry = Callable[[Co2Error], "float | None"]
-"""Seconds to wait before trying again after a fault, or None if the fault is final."""
-
-
-def retry_as_told(error: Co2Error) -> float | None:
-    """Try again only what says when to (PROTOCOL section 6)."""
-    return max(0.05, error.retry_after) if isinstance(error, RetryLater) else None
 
 
 class CourierState(Enum):
@@ -65,13 +60,18 @@ class Courier:
         method: what is called with each message: `notify` or `relay.relay`.
         members: further members, written after the message's own (a token).
         wants: which entries are for the peer; others are passed over silently.
+        refuses: why an entry that is for the peer cannot be sent to it.
         settled: told of each that was brought, or could not be.
+        missed: told how many the journal has forgotten before they were settled.
         retry: which faults are tried again.
         window: messages in flight; 1 for peers that take one request at a time.
         timeout: seconds for each to be answered.
         plain: write times in whole seconds, for peers that are not co2's.
         after: the cursor to begin at.
+        reached: number of the last message that an earlier courier may have brought.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -85,15 +85,19 @@ class Courier:
         after: int,
         members: bytes = b"",
         wants: Callable[[Entry], bool] = lambda entry: True,
+        refuses: Refuses = lambda entry: None,
+        missed: Callable[[int], None] = lambda count: None,
         retry: Retry = retry_as_told,
         window: int = 1,
         timeout: float = 10.0,
         plain: bool = False,
+        reached: int = 0,
     ) -> None:
         self.state = CourierState.PAUSED
         self.cursor = after
         self.tries = 0
         self.trouble = ""
+        self.reached = max(after, reached)
         self._journal = journal
         self._peer = peer
         self._clock = clock
@@ -101,15 +105,18 @@ class Courier:
         self._method = method
         self._members = members
         self._wants = wants
+        self._refuses = refuses
+        self._missed = missed
         self._settled = settled
         self._retry = retry
         self._window = window
         self._timeout = timeout
         self._plain = plain
         self._written = after
-        self._reached = after
-        self._flight: deque[Entry] = deque()
+        self._told_missed = after
+        self._flight: deque[Flying] = deque()
         self._timer: IDelayedCall | None = None
+        self._writing = False
         self._run = 0
 
     # -- what others ask of it ---------------------------------------------------------------
@@ -133,48 +140,68 @@ class Courier:
     def pause(self) -> None:
         """Post nothing more until `resume`; what is in flight will be posted again."""
         if self.state is not CourierState.CLOSED:
-            self._rewind()
             self.state = CourierState.PAUSED
+            self._rewind()
 
     def wake(self) -> None:
         """Notice that the journal has grown."""
-        if self.state is CourierState.SENDING:
-            room = self._window - len(self._flight)
-            if room > 0 and self._journal.last_seq > self._written:
-                self._write_ahead(room)
+        # An answer may come while its post is being made; then the loop below goes on by itself.
+        if self._writing:
+            return
+        self._writing = True
+        try:
+            while self.state is CourierState.SENDING and (room := self._room()) > 0:
+                entries = self._journal.read(self._written, room)
+                if not entries:
+                    return
+                self._write_ahead(entries)
+        finally:
+            self._writing = False
 
     def close(self) -> Deferred[None]:
         """Stop for good and close the peer's connection."""
         if self.state is not CourierState.CLOSED:
-            self._rewind()
             self.state = CourierState.CLOSED
+            self._rewind()
         return self._peer.close()
 
     # -- writing -------------------------------------------------------------------------------
 
-    def _write_ahead(self, room: int) -> None:
-        while room > 0 and self._may_post():
-            entries = self._journal.read(self._written, room)
-            if not entries:
-                return
-            for entry in entries:
-                self._written = entry.seq
-                if self._wants(entry):
-                    self._post(entry)
-                    room -= 1
-                elif not self._flight:
+    def _room(self) -> int:
+        return (1 if self.tries else self._window) - len(self._flight)
+
+    def _write_ahead(self, entries: list[Entry]) -> None:
+        self._notice_gap(entries[0].seq - 1)
+        run = self._run
+        for entry in entries:
+            self._written = entry.seq
+            if not self._wants(entry):
+                if not self._flight:
                     self.cursor = entry.seq
-                if not self._may_post():
-                    return
+                continue
+            flying = Flying(entry, self._refuses(entry))
+            self._flight.append(flying)
+            if flying.refused is None:
+                self._post(flying)
+            else:
+                self._settle_refused()
+            # A post that fails at once has sent this courier back to its cursor.
+            if run != self._run:
+                return
 
-    def _may_post(self) -> bool:
-        # A post that fails at once changes the state while others are being written.
-        return self.state is CourierState.SENDING
+    def _notice_gap(self, upto: int) -> None:
+        """Tell what the journal does not have any more, up to that number."""
+        gap = upto - max(self._written, self._told_missed)
+        if not self._flight:
+            self.cursor = max(self.cursor, upto)
+        if gap > 0:
+            self._told_missed = upto
+            self._missed(gap)
 
-    def _post(self, entry: Entry) -> None:
-        again = entry.seq <= self._reached
-        self._reached = max(self._reached, entry.seq)
-        self._flight.append(entry)
+    def _post(self, flying: Flying) -> None:
+        entry, run = flying.entry, self._run
+        again = entry.seq <= self.reached
+        self.reached = max(self.reached, entry.seq)
         parts = wrap_members(
             self._method,
             (
@@ -182,10 +209,14 @@ class Courier:
                 self._members + _REDELIVERED if again else self._members,
             ),
         )
-        answer = self._peer.post(parts, self._timeout)
-        answer.addCallbacks(
-            self._answered, self._failed, callbackArgs=(self._run,), errbackArgs=(self._run,)
+        # The post may notice that the connection is lost, which ends this run: so the run that an
+        # answer belongs to is the one that its post was begun in.
+        posted = self._peer.post(parts, self._timeout)
+        flying.answer = posted.addCallbacks(
+            self._answered, self._failed, callbackArgs=(run,), errbackArgs=(run,)
         )
+        if run != self._run:
+            flying.answer.cancel()
 
     # -- answers -------------------------------------------------------------------------------
 
@@ -193,43 +224,60 @@ class Courier:
         if run != self._run:
             return
         try:
-            result = decode_reply(body)
-        except DocumentError as error:
-            self._fail(TransportFailed(f"the answer is no XML-RPC: {error.text}"))
-        except Co2Error as error:
-            wait = self._retry(error)
-            if wait is None:
-                self._settle(error)
-            else:
-                self._wait(wait, error.text)
+            reply = read_reply(body)
+        except DocumentError as damage:
+            self._fail(f"the answer is no XML-RPC: {damage.text}")
+            return
+        if not isinstance(reply, Fault):
+            self._settle(reply)
+            return
+        error = remote_error(reply)
+        wait = self._retry(error)
+        if run != self._run:
+            return
+        if wait is None:
+            self._settle(error)
         else:
-            self._settle(result)
+            self._wait(wait, error.text)
 
     def _failed(self, failure: Failure, run: int) -> None:
-        failure.trap(TransportFailed, TimedOut, CancelledError)
-        if run == self._run:
-            self._fail(failure.value)
+        if run != self._run:
+            return
+        if not failure.check(TransportFailed, TimedOut, CancelledError):
+            self._log.failure("posting to {address} failed", failure, address=self._peer.address)
+        self._fail(str(failure.value))
 
     def _settle(self, outcome: Any) -> None:
-        entry = self._flight.popleft()
-        # What follows in the journal and is not wanted is settled with it.
-        self.cursor = self._flight[0].seq - 1 if self._flight else self._written
         self.tries = 0
         self.trouble = ""
         self._backoff.reset()
-        self._settled(entry, outcome)
+        self._settle_foremost(outcome)
+        self._settle_refused()
         self.wake()
 
-    def _fail(self, error: BaseException | None) -> None:
-        self._wait(self._backoff.next(), str(error))
+    def _settle_refused(self) -> None:
+        while self._flight and (refused := self._flight[0].refused) is not None:
+            self._settle_foremost(refused)
+
+    def _settle_foremost(self, outcome: Any) -> None:
+        entry = self._flight.popleft().entry
+        # What follows in the journal and is not wanted is settled with it.
+        self.cursor = self._flight[0].entry.seq - 1 if self._flight else self._written
+        try:
+            self._settled(entry, outcome)
+        except Exception:
+            self._log.failure("what became of message {id} is lost", id=entry.message.id)
+
+    def _fail(self, why: str) -> None:
+        self._wait(self._backoff.next(), why)
 
     # -- waiting -------------------------------------------------------------------------------
 
     def _wait(self, seconds: float, why: str) -> None:
-        self._rewind()
         self.tries += 1
         self.trouble = why
         self.state = CourierState.WAITING
+        self._rewind()
         self._timer = self._clock.callLater(seconds, self._waited)
 
     def _waited(self) -> None:
@@ -238,13 +286,16 @@ class Courier:
         self.wake()
 
     def _rewind(self) -> None:
-        """Forget what is in flight: answers of this run are ignored from here on."""
+        """Take back what is in flight: answers of this run are ignored from here on."""
         self._run += 1
-        if self._flight:
-            self.cursor = self._flight[0].seq - 1
-        self._flight.clear()
+        flight, self._flight = self._flight, deque()
+        if flight:
+            self.cursor = flight[0].entry.seq - 1
         self._written = self.cursor
         self._stop_timer()
+        for flying in flight:
+            if flying.answer is not None:
+                flying.answer.cancel()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

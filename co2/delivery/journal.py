@@ -7,10 +7,11 @@ far is told what it missed) or refuses new ones (a sender's outbox: nothing is l
 
 from __future__ import annotations
 
+from attrs import evolve
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
-from co2.errors import QueueFull
+from co2.errors import QueueFull, UnsupportedValue
 from co2.interfaces import IJournal
 from co2.model.calls import Encoded
 from co2.model.messages import Entry, Message
@@ -45,8 +46,10 @@ def compose_entry(message: Message, seq: int, outgoing: bool) -> Entry:
             struct[name] = encoded
             nil_at = nil_at or encoded.nil_at
             fine = fine or encoded.fine_times
-    xml = encode_members(struct)
-    return Entry(seq, message, xml, _compose_plain(struct) if fine else xml, nil_at)
+    xml = encode_members(struct, fine_times=True)
+    # From here on the bytes are all that is asked for: a decoded value takes several times as much.
+    written = evolve(message, data=None, extra={})
+    return Entry(seq, written, xml, _compose_plain(struct) if fine else xml, nil_at)
 
 
 def _compose_plain(struct: dict[str, object]) -> bytes:
@@ -101,7 +104,7 @@ class MemoryJournal:
         return self._bytes
 
     def append(self, message: Message) -> Deferred[Entry]:
-        """Keep a message; QueueFull if the journal refuses and is full."""
+        """Keep a message; fails with QueueFull if the journal refuses and is full."""
         if self._outgoing and self._is_full():
             return fail(
                 QueueFull(
@@ -110,7 +113,10 @@ class MemoryJournal:
                     retry_after=5.0,
                 )
             )
-        entry = compose_entry(message, self.last_seq + 1, self._outgoing)
+        try:
+            entry = compose_entry(message, self.last_seq + 1, self._outgoing)
+        except UnsupportedValue as error:
+            return fail(error)
         self.last_seq = entry.seq
         self._entries.append(entry)
         self._bytes += entry.size

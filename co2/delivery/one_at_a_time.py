@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 
+from attrs import define, field
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -18,6 +19,20 @@ from co2.interfaces import IPeer
 from co2.model.hosts import Address
 
 _Parts = tuple[bytes, ...]
+
+
+@define(eq=False)
+class _Turn:
+    """A post that waits for its turn; its time runs meanwhile."""
+
+    parts: _Parts
+    deadline: float
+    answer: Deferred[bytes]
+    timer: IDelayedCall | None = field(default=None)
+
+    def stop_timer(self) -> None:
+        if self.timer is not None and self.timer.active():
+            self.timer.cancel()
 
 
 @implementer(IPeer)
@@ -33,16 +48,20 @@ class OneAtATime:
         self.address: Address = peer.address
         self._peer = peer
         self._clock = clock
-        self._waiting: deque[tuple[_Parts, float, Deferred[bytes]]] = deque()
+        self._waiting: deque[_Turn] = deque()
+        self._asked: tuple[Deferred[bytes], Deferred[None]] | None = None
         self._busy = False
         self._closed = False
 
     def post(self, parts: _Parts, timeout: float) -> Deferred[bytes]:
         """Ask as soon as it is this post's turn; see `IPeer.post`."""
         if self._closed:
-            return fail(TransportFailed(f"the connection to {self.address} was closed"))
-        answer: Deferred[bytes] = Deferred()
-        self._waiting.append((parts, self._clock.seconds() + timeout, answer))
+            return fail(self._was_closed())
+        answer: Deferred[bytes] = Deferred(self._cancelled)
+        turn = _Turn(parts, self._clock.seconds() + timeout, answer)
+        self._waiting.append(turn)
+        if self._busy:
+            turn.timer = self._clock.callLater(timeout, self._late, turn)
         self._next()
         return answer
 
@@ -50,25 +69,42 @@ class OneAtATime:
         """Close the peer; what waits fails with TransportFailed."""
         self._closed = True
         waiting, self._waiting = self._waiting, deque()
-        for _, _, answer in waiting:
-            if not answer.called:
-                answer.errback(TransportFailed(f"the connection to {self.address} was closed"))
-        return self._peer.close()
+        closed = self._peer.close()
+        for turn in waiting:
+            turn.stop_timer()
+            turn.answer.errback(self._was_closed())
+        return closed
 
     def _next(self) -> None:
         while self._waiting and not self._busy and not self._closed:
-            parts, deadline, answer = self._waiting.popleft()
-            left = deadline - self._clock.seconds()
-            if answer.called:
-                continue
-            if left <= 0:
-                answer.errback(TimedOut(f"{self.address} was busy with an earlier request"))
-                continue
+            turn = self._waiting.popleft()
+            turn.stop_timer()
             self._busy = True
-            self._peer.post(parts, left).addBoth(self._answered, answer)
+            posted = self._peer.post(turn.parts, max(0.0, turn.deadline - self._clock.seconds()))
+            asked = posted.addBoth(self._answered, turn.answer)
+            if self._busy:
+                self._asked = (turn.answer, asked)
 
     def _answered(self, result: bytes | Failure, answer: Deferred[bytes]) -> None:
         self._busy = False
+        self._asked = None
         if not answer.called:
             answer.callback(result)
         self._next()
+
+    def _late(self, turn: _Turn) -> None:
+        self._waiting.remove(turn)
+        turn.answer.errback(TimedOut(f"{self.address} was busy with an earlier request"))
+
+    def _cancelled(self, answer: Deferred[bytes]) -> None:
+        if self._asked is not None and self._asked[0] is answer:
+            self._asked[1].cancel()
+            return
+        for turn in self._waiting:
+            if turn.answer is answer:
+                turn.stop_timer()
+                self._waiting.remove(turn)
+                return
+
+    def _was_closed(self) -> TransportFailed:
+        return TransportFailed(f"the connection to {self.address} was closed")

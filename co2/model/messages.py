@@ -64,6 +64,8 @@ class Message:
 class Entry:
     """A message in a journal: `seq` is its number there, `xml` the written members.
 
+    Of `message` only what identifies it is kept, without data: those are in the bytes.
+
     `xml` holds `<member>…</member>` elements, so that a courier can add a member of its own
     (a token) without writing the message again. `xml_plain` is the same for hosts that do not
     list the capability `co2`, and differs only if a time inside carries microseconds.
@@ -78,7 +80,8 @@ class Entry:
     @property
     def size(self) -> int:
         """Bytes that the entry holds in memory, near enough to bound a journal by."""
-        return len(self.xml) + 400
+        plain = 0 if self.xml_plain is self.xml else len(self.xml_plain)
+        return len(self.xml) + plain + 400
 
 
 class Cursor(NamedTuple):

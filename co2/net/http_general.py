@@ -17,7 +17,7 @@ from math import ceil
 from urllib.parse import unquote_to_bytes
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, ITCPTransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -45,17 +45,13 @@ _log = Logger()
 class GeneralRequest(Request):
     """One request of the general way.
 
-    A page finds in `caller` who asks, judged as for a call.
+    A page finds in `caller` who asks, and how far they may go, judged as for a call.
     """
+
+    caller: Caller
 
     channel: GeneralChannel | None = None  # type: ignore[assignment]  # what Site gives it here
     defaultContentType = b"text/plain; charset=utf-8"
-
-    @property
-    def caller(self) -> Caller:
-        """Who asks, and how far they may go."""
-        assert self.channel is not None
-        return self.channel.judge()
 
     def gotLength(self, length: int | None) -> None:
         """The head has arrived; the body is kept in memory, where its size is counted."""
@@ -71,6 +67,7 @@ class GeneralRequest(Request):
         assert self.channel is not None
         serving = self.channel.serving
         self.path = self.channel.head.path
+        self.caller = self.channel.judge()
         self.setHeader(b"Date", datetimeToString(serving.clock.seconds()))
         try:
             if self.method == b"POST":
@@ -88,6 +85,7 @@ class GeneralRequest(Request):
 
     def _answer_call(self, serving: Serving) -> None:
         body: bytes = self.content.read() if self.content is not None else b""
+        self.content = BytesIO()  # the call may take long, and nobody needs its bytes meanwhile
         reply = serving.answering.answer(body, self.caller)
         if isinstance(reply, Deferred):
             self.notifyFinish().addErrback(lambda _: reply.cancel())
@@ -141,6 +139,7 @@ class GeneralChannel(HTTPChannel):
         self._arrived = 0
         self._due: float | None = None
         self._refused = False
+        self._lingering = False
         self._judged: tuple[Head, Caller] | None = None
 
     def callLater(self, period: float, func: Callable[[], object]) -> IDelayedCall:
@@ -248,7 +247,7 @@ class GeneralChannel(HTTPChannel):
             # More of the piece of bytes that was refused.
             return
         now = self.serving.clock.seconds()
-        self._refused = True
+        self._refused = self._lingering = True
         assert self.transport is not None
         self.transport.write(refusal_bytes(refusal, now))
         self.setTimeout(None)
@@ -266,8 +265,12 @@ class GeneralChannel(HTTPChannel):
         super().connectionLost(reason)
 
     def _check(self, now: float) -> float | None:
-        if self._refused:
+        if self._refused and self._lingering:
+            self._lingering = False
             self.loseConnection()
+            return now + self.serving.limits.write_timeout
+        if self._refused:
+            ITCPTransport(self.transport).abortConnection()
         elif self._due is not None:
             self.refuse(TOO_SLOW)
         return None

@@ -240,6 +240,8 @@ def _endpoint(reactor: IReactorTCP, address: Address) -> IStreamClientEndpoint:
 
 
 def _request_head(address: Address, authorization: bytes | None) -> bytes:
+    if authorization is not None and (b"\r" in authorization or b"\n" in authorization):
+        raise ValueError("the value of an Authorization header is one line")
     credential = b"" if authorization is None else b"Authorization: %s\r\n" % authorization
     return b"POST /RPC2 HTTP/1.1\r\nHost: %s\r\n%sContent-Type: text/xml\r\nContent-Length: " % (
         str(address).encode(),

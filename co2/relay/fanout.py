@@ -10,18 +10,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from co2.errors import Co2Error
+from co2.errors import Co2Error, UnsupportedValue
 from co2.interfaces import ICourier, IJournal
 from co2.model.hosts import HostState
 from co2.model.messages import Entry, Message
 from co2.relay.roster import Presence, Roster
 
-OpenCourier = Callable[..., ICourier]
-"""Makes a courier: (presence, wants, settled) -> ICourier."""
+
+@frozen
+class Errand:
+    """What a satellite's courier is to bring, and whom it tells; see `delivery.courier`."""
+
+    wants: Callable[[Entry], bool]
+    refuses: Callable[[Entry], Co2Error | None]
+    settled: Callable[[Entry, Any], None]
+    missed: Callable[[int], None]
+
+
+OpenCourier = Callable[[Presence, Errand], ICourier]
+"""Makes a courier that begins where the presence's `cursor` and `reached` say."""
 
 
 class Fanout:
@@ -45,11 +57,12 @@ class Fanout:
         self._open_courier = open_courier
         self._couriers: dict[str, ICourier] = {}
         self._waking: IDelayedCall | None = None
+        self._closed = False
 
     async def publish(self, message: Message) -> Entry:
         """Keep a message and see that everybody gets it."""
         entry = await self._journal.append(message)
-        if self._waking is None:
+        if self._waking is None and not self._closed:
             self._waking = self._clock.callLater(0, self._wake)
         return entry
 
@@ -72,12 +85,14 @@ class Fanout:
         courier = presence.courier
         if courier is not None:
             presence.cursor = courier.cursor
+            presence.reached = courier.reached
             presence.courier = None
             self._couriers.pop(presence.random, None)
             courier.close()
 
     def close(self) -> Deferred[Any]:
         """End every courier."""
+        self._closed = True
         if self._waking is not None:
             self._waking.cancel()
             self._waking = None
@@ -96,14 +111,12 @@ class Fanout:
         nil = presence.registration.nil
 
         def wants(entry: Entry) -> bool:
-            if entry.message.host_id.random == random:
-                return False
-            if entry.nil_at is not None and not nil:
-                self._refuse(
-                    presence, entry, f"it holds nil at {entry.nil_at}, which it does not read"
-                )
-                return False
-            return True
+            return entry.message.host_id.random != random
+
+        def refuses(entry: Entry) -> Co2Error | None:
+            if entry.nil_at is None or nil:
+                return None
+            return UnsupportedValue(f"it holds nil at {entry.nil_at}, which it does not read")
 
         def settled(entry: Entry, outcome: Any) -> None:
             if presence.registration.epoch != epoch:
@@ -111,18 +124,18 @@ class Fanout:
             presence.cursor = entry.seq
             if isinstance(outcome, Co2Error):
                 self._refuse(presence, entry, outcome.text)
-            self._roster.hear(presence, self._clock.seconds(), reached=True)
+            if entry.nil_at is None or nil:
+                self._roster.hear(presence, self._clock.seconds(), reached=True)
 
-        missed = self._journal.first_seq - 1 - presence.cursor
-        if missed > 0:
-            self._tell_missed(presence, missed)
-        return self._open_courier(presence, wants, settled)
+        def missed(count: int) -> None:
+            self._tell_missed(presence, count)
+
+        return self._open_courier(presence, Errand(wants, refuses, settled, missed))
 
     def _tell_missed(self, presence: Presence, missed: int) -> None:
         presence.missed += missed
-        presence.cursor += missed
         self._log.warn(
-            "{host} missed {missed} messages that were forgotten before it came back",
+            "{host} missed {missed} messages that were forgotten before it had them",
             host=presence.registration.host_id,
             missed=missed,
         )

@@ -60,11 +60,16 @@ class Pings:
 
 @define(eq=False)
 class Presence:
-    """A registered satellite as this run of the relay knows it."""
+    """A registered satellite as this run of the relay knows it.
+
+    `cursor` is the last message that is settled for it, `reached` the last that may have reached
+    its plugins: what lies between is marked when it is sent again.
+    """
 
     registration: Registration
     lease_until: float
     cursor: int = 0
+    reached: int = 0
     missed: int = 0
     refused: int = 0
     pings: Pings = field(factory=Pings)

@@ -49,6 +49,7 @@ class Enrolment:
         request: gives the struct of `relay.register`, made anew for every try.
         enrolled: told of the relay's answer, each time.
         timeout: seconds for the relay to answer.
+        visiting: the host is not expected back: at the end it leaves the roster for good.
     """
 
     _log = Logger()
@@ -61,6 +62,7 @@ class Enrolment:
         request: Callable[[], dict[str, Any]],
         enrolled: Callable[[dict[str, Any]], None],
         timeout: float,
+        visiting: bool = False,
     ) -> None:
         self.state = EnrolmentState.STOPPED
         self.trouble = ""
@@ -70,6 +72,7 @@ class Enrolment:
         self._request = request
         self._enrolled = enrolled
         self._timeout = timeout
+        self._visiting = visiting
         self._answer: dict[str, Any] = {}
         self._timer: IDelayedCall | None = None
         self._asking: Deferred[None] | None = None
@@ -117,7 +120,10 @@ class Enrolment:
 
     async def _leave(self) -> None:
         try:
-            await self._call("relay.renew", {**self._proof(), "leaving": True}, _GOODBYE)
+            if self._visiting:
+                await self._call("relay.unregister", self._proof(), _GOODBYE)
+            else:
+                await self._call("relay.renew", {**self._proof(), "leaving": True}, _GOODBYE)
         except Co2Error as error:
             self._log.debug("the relay did not say goodbye: {why}", why=error.text)
         await self._relay.close()

@@ -17,11 +17,10 @@ from co2.delivery.journal import MemoryJournal
 from co2.delivery.one_at_a_time import OneAtATime
 from co2.interfaces import ICourier, IPeer
 from co2.model.hosts import HostState, Registration
-from co2.model.messages import Entry
 from co2.model.settings import Settings
 from co2.relay.admission import Admission
 from co2.relay.calling import Calling
-from co2.relay.fanout import Fanout
+from co2.relay.fanout import Errand, Fanout
 from co2.relay.intake import Intake
 from co2.relay.limiter import Limiter
 from co2.relay.lines import Lines
@@ -128,12 +127,7 @@ class RelayPart:
         peer = self._base.network.peer(registration.address)
         return OneAtATime(peer, self._base.reactor)
 
-    def _open_courier(
-        self,
-        presence: Presence,
-        wants: Callable[[Entry], bool],
-        settled: Callable[[Entry, Any], None],
-    ) -> ICourier:
+    def _open_courier(self, presence: Presence, errand: Errand) -> ICourier:
         registration, settings = presence.registration, self._base.settings
         token = registration.notify_token
         return Courier(
@@ -145,12 +139,15 @@ class RelayPart:
             Backoff(random.random),
             method="notify",
             members=encode_members({"token": token}) if token else b"",
-            wants=wants,
-            settled=settled,
+            wants=errand.wants,
+            refuses=errand.refuses,
+            settled=errand.settled,
+            missed=errand.missed,
             window=WRITTEN_AHEAD if registration.co2 else 1,
             timeout=settings.receive_timeout + _GRACE,
             plain=not registration.co2,
             after=presence.cursor,
+            reached=presence.reached,
         )
 
 

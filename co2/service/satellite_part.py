@@ -12,8 +12,9 @@ from twisted.internet.defer import Deferred, gatherResults, succeed
 
 from co2 import __version__
 from co2.delivery.backoff import Backoff
-from co2.delivery.courier import Courier, retry_as_told
+from co2.delivery.courier import Courier
 from co2.delivery.journal import MemoryJournal
+from co2.delivery.outcomes import retry_as_told
 from co2.errors import Co2Error, NotRegistered, Spoofed
 from co2.interfaces import ICourier
 from co2.loading.finder import GROUP, extend_plugin_path, find_packages

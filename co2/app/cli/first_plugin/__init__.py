@@ -1,0 +1,3 @@
+"""A first plugin package of your own; it lists its modules."""
+
+__all__ = ["hello"]

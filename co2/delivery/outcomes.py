@@ -1,0 +1,36 @@
+"""What may become of a message on its way to one peer, and who decides it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define
+from twisted.internet.defer import Deferred
+
+from co2.errors import Co2Error, RetryLater
+from co2.model.messages import Entry
+
+Settled = Callable[[Entry, Any], None]
+"""Told once for each message: the peer's answer, or the Co2Error that ended it."""
+
+Retry = Callable[[Co2Error], "float | None"]
+"""Seconds to wait before trying again after a fault, or None if the fault is final."""
+
+
+Refuses = Callable[[Entry], "Co2Error | None"]
+"""Why a message cannot go to the peer, which it is told as settled by; or None."""
+
+
+def retry_as_told(error: Co2Error) -> float | None:
+    """Try again only what says when to (PROTOCOL section 6)."""
+    return max(0.05, error.retry_after) if isinstance(error, RetryLater) else None
+
+
+@define(eq=False)
+class Flying:
+    """A message that is under way, or `refused` and waiting for its turn to be settled."""
+
+    entry: Entry
+    refused: Co2Error | None = None
+    answer: Deferred[None] | None = None
