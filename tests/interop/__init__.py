@@ -1,0 +1,1 @@
+"""Unmodified XML-RPC clients of other languages against one running satellite."""
