@@ -199,9 +199,7 @@ class JournalFile:
                 f"{_VERSION}): use that one, or another --state-dir"
             )
         if version == 0:
-            self._writing.executescript(
-                f"BEGIN;{_SCHEMA}PRAGMA user_version = {_VERSION};COMMIT;"
-            )
+            self._writing.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {_VERSION};COMMIT;")
 
     # -- the writing thread --------------------------------------------------------------------
 

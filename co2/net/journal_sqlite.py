@@ -12,7 +12,6 @@ failed or an entry has left.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
@@ -22,10 +21,9 @@ from attrs import frozen
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
-from co2.delivery.journal import compose_entry
+from co2.delivery.journal import compose_entry, digest_of
 from co2.errors import JournalFailed, QueueFull
 from co2.interfaces import IJournal, ILedger
-from co2.model.calls import Encoded
 from co2.model.hosts import HostId
 from co2.model.messages import Cursor, Entry, Kept, Message, Outcome
 from co2.net.journal_file import JournalFile, Statement
@@ -346,9 +344,10 @@ class SqliteJournal:
         del self._tail[:count]
 
     def _read_file(self, after: int, most: int) -> list[Entry]:
-        rows = self._file.reading.execute(
-            f"SELECT {_COLUMNS} {_LIVE} AND seq > ? ORDER BY seq LIMIT ?",
-            (self._name, after, most),
+        # What was let go of may be in the file for a moment longer.
+        after = max(after, self._pruned, self._released)
+        rows = self._file.rows(
+            f"SELECT {_COLUMNS} {_LIVE} AND seq > ? ORDER BY seq LIMIT ?", self._name, after, most
         )
         entries: list[Entry] = []
         size = 0
@@ -378,14 +377,6 @@ class SqliteJournal:
 
     def _is_full(self) -> bool:
         return self._count >= self.retention.entries or self._bytes >= self.retention.size
-
-
-def digest_of(message: Message) -> bytes:
-    """Give what tells two contents under one id apart, over restarts too."""
-    data = message.data
-    xml = data.xml if isinstance(data, Encoded) else repr(data).encode()
-    topic = (message.topic or "").encode()
-    return hashlib.blake2b(xml + b"\0" + topic, digest_size=8).digest()
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

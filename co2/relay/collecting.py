@@ -15,8 +15,8 @@ from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from co2.errors import Gone, InvalidParams, QueueFull, TimedOut, remote_error
 from co2.errors import Fault as FaultValue
+from co2.errors import Gone, InvalidParams, QueueFull, TimedOut, remote_error
 from co2.interfaces import IJournal
 from co2.model.calls import Caller, Encoded
 from co2.model.messages import Entry

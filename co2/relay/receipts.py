@@ -84,9 +84,7 @@ class Receipts:
             raise Gone(f"message {id!r} is not in the journal (any more)")
         return found[0]
 
-    def _state(
-        self, presence: Presence, kept: Kept, outcomes: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    def _state(self, presence: Presence, kept: Kept, outcomes: Mapping[str, Any]) -> dict[str, Any]:
         seq = kept.entry.seq
         state, detail, time, tries = "queued", "", 0.0, presence.tries
         outcome = outcomes.get(presence.random)

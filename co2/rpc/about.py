@@ -94,5 +94,3 @@ class About:
                 "threads": self._process.num_threads(),
                 "open_files": self._process.num_fds(),
             }
-
-

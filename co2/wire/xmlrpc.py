@@ -49,9 +49,7 @@ _ANSWER = f"{_DECLARATION}<methodResponse><params><param>"
 _ANSWER_ENDS = "</param></params></methodResponse>\n"
 _FAULT = f"{_DECLARATION}<methodResponse><fault><value><struct><member><name>faultCode</name>"
 _MEMBERS_END = b"</struct></value></param></params></methodCall>\n"
-_BATCH_BEGINS = (
-    f"{_CALL}system.multicall{_PARAMS}<param><value><array><data>".encode()
-)
+_BATCH_BEGINS = f"{_CALL}system.multicall{_PARAMS}<param><value><array><data>".encode()
 _BATCH_ENDS = b"</data></array></value></param></params></methodCall>\n"
 _UNKNOWN_CODE = -32603
 
@@ -226,9 +224,7 @@ def _batch_item(method: str) -> tuple[bytes, bytes]:
         f"{escape(method)}</string></value></member><member><name>params</name>"
         "<value><array><data><value><struct>"
     )
-    return begins.encode(), (
-        b"</struct></value></data></array></value></member></struct></value>"
-    )
+    return begins.encode(), (b"</struct></value></data></array></value></member></struct></value>")
 
 
 @lru_cache(maxsize=256)
