@@ -27,3 +27,7 @@ class Recent(Generic[_Key, _Value]):
         self._values[key] = value
         if len(self._values) > self._most:
             del self._values[next(iter(self._values))]
+
+    def forget(self, key: _Key) -> None:
+        """Remember it no more; unknown ones are no error."""
+        self._values.pop(key, None)

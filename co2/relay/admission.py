@@ -119,7 +119,7 @@ class Admission:
             random=random,
             address=address,
             nick=request.get("nick") or str(HostId(random, address)),
-            proof=_hash(secret) if secret else None,
+            proof=_proof(secret, former),
             notify_token=request.get("notify_token"),
             epoch=former.registration.epoch + 1 if former else 1,
             created=former.registration.created if former else now,
@@ -145,7 +145,9 @@ class Admission:
         return there if there is not None and there.registration.proof is None else None
 
     def _prove(self, former: Presence, request: Mapping[str, Any], address: Address) -> None:
-        if self.holds(former, request):
+        proof, secret = former.registration.proof, request.get("secret")
+        contradicts = proof is not None and secret is not None and _hash(secret) != proof
+        if self.holds(former, request) and not contradicts:
             return
         raise IdentityTaken(
             f"the random part {former.random!r} belongs to another secret: show the secret or "
@@ -200,6 +202,11 @@ class Admission:
             self._allow_untokened(presence, ip)
         elif not self.holds(presence, shown):
             raise Spoofed(f"the token or secret shown does not belong to {host_id.random!r}")
+        if self._roster.is_displaced(presence):
+            raise NotRegistered(
+                f"another host has registered at {presence.registration.address} after "
+                f"{host_id.random!r}: register again, where you are now"
+            )
         if registered != ip:
             raise NotRegistered(
                 f"{host_id.random!r} is registered at {registered}, not at {ip}: register again"
@@ -238,6 +245,13 @@ def parse_host_id(struct: Mapping[str, Any]) -> HostId:
         return HostId.parse(struct.get("host_id"))
     except ValueError as error:
         raise InvalidParams(f"'host_id': {error}") from None
+
+
+def _proof(secret: str | None, former: Presence | None) -> bytes | None:
+    """Give what proves the secret; who comes back with a token alone keeps the one it had."""
+    if secret:
+        return _hash(secret)
+    return None if former is None else former.registration.proof
 
 
 def _hash(secret: str) -> bytes:

@@ -11,13 +11,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from co2.errors import Denied, InvalidParams, TransportFailed
+from co2.errors import (
+    Denied,
+    DocumentError,
+    Fault,
+    InvalidParams,
+    TransportFailed,
+    remote_error,
+)
 from co2.model.calls import Caller, Level
 from co2.model.hosts import HostState
 from co2.relay.admission import parse_host_id
 from co2.relay.lines import Lines
 from co2.relay.roster import Presence, Roster
-from co2.wire.xmlrpc import decode_reply, encode_call
+from co2.wire.xmlrpc import encode_call, read_reply
 
 _DEFAULT_TIMEOUT = 30.0
 _LONGEST_TIMEOUT = 3600.0
@@ -54,7 +61,15 @@ class Calling:
                 f"{presence.registration.host_id} is {presence.state.value}: it cannot be called"
             )
         body = self._compose(presence, method, params, caller)
-        return decode_reply(await self._lines.call(presence, body, timeout))
+        try:
+            reply = read_reply(await self._lines.call(presence, body, timeout))
+        except DocumentError as error:
+            raise TransportFailed(
+                f"{presence.registration.host_id} answered what is no XML-RPC: {error.text}"
+            ) from None
+        if isinstance(reply, Fault):
+            raise remote_error(reply)
+        return reply
 
     def _target(self, request: Mapping[str, Any]) -> Presence:
         nick = request.get("nick")

@@ -59,9 +59,11 @@ class Fanout:
         self._waking: IDelayedCall | None = None
         self._closed = False
 
-    async def publish(self, message: Message) -> Entry:
-        """Keep a message and see that everybody gets it."""
-        entry = await self._journal.append(message)
+    def publish(self, message: Message) -> Deferred[Entry]:
+        """Keep a message and see that everybody gets it; fires when it is safe."""
+        return self._journal.append(message).addCallback(self._appended)
+
+    def _appended(self, entry: Entry) -> Entry:
         if self._waking is None and not self._closed:
             self._waking = self._clock.callLater(0, self._wake)
         return entry

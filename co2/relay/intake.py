@@ -10,9 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from attrs import define, field
+from twisted.internet.defer import Deferred, fail
+from twisted.python.failure import Failure
+
 from co2.errors import ConflictingDuplicate, HopLimit, InvalidParams
 from co2.model.calls import Encoded
-from co2.model.messages import Message
+from co2.model.messages import Entry, Message
 from co2.model.recent import Recent
 from co2.relay.admission import Admission, parse_host_id
 from co2.relay.fanout import Fanout
@@ -29,6 +33,34 @@ _OWN = frozenset(
 """Members that are read here, or that only a relay or receiver may set; others pass unchanged."""
 
 _ID_LENGTH = 64
+
+
+@define(eq=False)
+class _Taken:
+    """A message that was here: what it was, and how its sender was answered, once that is known."""
+
+    digest: int
+    answer: dict[str, Any] = field(factory=dict)
+    failure: Failure | None = None
+    waiting: list[Deferred[dict[str, Any]]] = field(factory=list)
+
+    def wait(self) -> Deferred[dict[str, Any]]:
+        """Give a Deferred of the answer."""
+        if self.failure is not None:
+            return fail(self.failure)
+        waiting: Deferred[dict[str, Any]] = Deferred(self.waiting.remove)
+        self.waiting.append(waiting)
+        return waiting
+
+    def settle(self, outcome: dict[str, Any] | Failure) -> None:
+        """Tell everybody who waits."""
+        if isinstance(outcome, Failure):
+            self.failure = outcome
+        else:
+            self.answer = outcome
+        waiting, self.waiting = self.waiting, []
+        for one in waiting:
+            one.callback(outcome)
 
 
 class Intake:
@@ -58,7 +90,7 @@ class Intake:
         self._now = now
         self._uptime = uptime
         self._make_id = make_id
-        self._seen: Recent[tuple[str, str], tuple[int, dict[str, Any]]] = Recent(_REMEMBERED)
+        self._seen: Recent[tuple[str, str], _Taken] = Recent(_REMEMBERED)
 
     async def take(self, struct: Mapping[str, Any], ip: str) -> tuple[Presence, dict[str, Any]]:
         """Accept a message.
@@ -77,15 +109,30 @@ class Intake:
         self._limiter.take(presence.random, self._uptime())
         message = self._read(struct, presence)
         digest = hash((message.data.xml, message.topic, message.retain))
-        former = self._seen.get(message.key)
-        if former is not None:
-            return presence, _same(former, digest, message)
-        answer: dict[str, Any] = {"id": message.id, "seq": 0, "recipients": 0}
-        self._seen.put(message.key, (digest, answer))
-        entry = await self._fanout.publish(message)
-        answer["seq"] = entry.seq
-        answer["recipients"] = self._fanout.recipients(message.host_id.random)
-        return presence, answer
+        taken = self._seen.get(message.key)
+        if taken is None:
+            taken = self._keep(message, digest)
+        elif taken.digest != digest:
+            raise _conflict(message)
+        return presence, taken.answer or await taken.wait()
+
+    def _keep(self, message: Message, digest: int) -> _Taken:
+        taken = _Taken(digest)
+        self._seen.put(message.key, taken)
+        # Not awaited by the call itself: that a caller leaves must not undo what others wait for.
+        self._fanout.publish(message).addCallbacks(
+            self._kept, self._lost, callbackArgs=(taken, message), errbackArgs=(taken, message)
+        )
+        return taken
+
+    def _kept(self, entry: Entry, taken: _Taken, message: Message) -> None:
+        recipients = self._fanout.recipients(message.host_id.random)
+        taken.settle({"id": message.id, "seq": entry.seq, "recipients": recipients})
+
+    def _lost(self, failure: Failure, taken: _Taken, message: Message) -> None:
+        """What is not in the journal was not here: the next try is a first one."""
+        self._seen.forget(message.key)
+        taken.settle(failure)
 
     def _read(self, struct: Mapping[str, Any], presence: Presence) -> Message:
         if "data" not in struct:
@@ -117,13 +164,11 @@ class Intake:
         return float(value)
 
 
-def _same(former: tuple[int, dict[str, Any]], digest: int, message: Message) -> dict[str, Any]:
-    if former[0] != digest:
-        raise ConflictingDuplicate(
-            f"another message of {message.host_id.random!r} has the id {message.id!r}: ids are "
-            "made once for each message"
-        )
-    return former[1]
+def _conflict(message: Message) -> ConflictingDuplicate:
+    return ConflictingDuplicate(
+        f"another message of {message.host_id.random!r} has the id {message.id!r}: ids are made "
+        "once for each message"
+    )
 
 
 def _read_topic(value: object) -> str | None:

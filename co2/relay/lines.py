@@ -36,13 +36,13 @@ class Lines:
         """Send a call, and give the answer's body; `timeout` in seconds."""
         if not presence.registration.co2:
             return await self.shared(presence).post((body,), timeout)
-        epoch = presence.registration.epoch
         idle = presence.idle_lines
         line = idle.pop() if idle else self._open_line(presence.registration)
         try:
             return await line.post((body,), timeout)
         finally:
-            if presence.registration.epoch == epoch and len(idle) < _KEPT:
+            # Lines that were dropped meanwhile have been replaced by another list.
+            if presence.idle_lines is idle and len(idle) < _KEPT:
                 idle.append(line)
             else:
                 line.close()

@@ -11,7 +11,7 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, ensureDeferred, succeed
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -21,7 +21,7 @@ from co2.interfaces import IClockedWork
 from co2.model.hosts import HostState
 from co2.relay.lines import Lines
 from co2.relay.roster import PUSHED, Presence, Roster
-from co2.wire.xmlrpc import decode_reply, encode_call
+from co2.wire.xmlrpc import encode_call, read_reply
 
 _PING = (encode_call("ping", ()),)
 _CAPABILITIES = (encode_call("system.getCapabilities", ()),)
@@ -60,13 +60,15 @@ class Pinger:
         self._asking: dict[str, Deferred[None]] = {}
         self._loop = LoopingCall(self._turn)
         self._loop.clock = clock
+        self._stopped = False
 
     def start(self) -> None:
         """Begin to look who is due."""
         self._loop.start(_TURN, now=False)
 
     def stop(self) -> Deferred[Any]:
-        """Stop; what is under way is cancelled."""
+        """Stop; what is under way is cancelled, and nothing is checked any more."""
+        self._stopped = True
         if self._loop.running:
             self._loop.stop()
         asking = list(self._asking.values())
@@ -75,19 +77,27 @@ class Pinger:
         return DeferredList(asking, consumeErrors=True) if asking else succeed(None)
 
     def check(self, presence: Presence) -> None:
-        """Find out whether a satellite that has just registered can be called back."""
-        self._begin(presence, self._check(presence, presence.registration.epoch))
+        """Find out, soon, whether a satellite that has just registered can be called back."""
+        if not self._stopped:
+            self._begin(presence, self._check(presence, presence.registration.epoch))
 
     def _turn(self) -> None:
         now = self._clock.seconds()
         self._roster.sweep(now)
         for presence in self._roster:
             due = self._due.setdefault(presence.random, now + self._spread(presence))
-            if due <= now and presence.state in PUSHED and presence.random not in self._asking:
+            if due <= now and self._may_ping(presence):
                 self._due[presence.random] = now + self.interval
                 self._begin(presence, self._ping(presence, presence.registration.epoch))
+            elif presence.state is HostState.CHECKING and presence.random not in self._asking:
+                self.check(presence)  # the last try broke off
         if len(self._due) > 2 * len(self._roster) + 100:
             self._due = {key: due for key, due in self._due.items() if self._roster.get(key)}
+
+    def _may_ping(self, presence: Presence) -> bool:
+        free = presence.random not in self._asking
+        # At the address of a displaced one another host would answer.
+        return free and presence.state in PUSHED and not self._roster.is_displaced(presence)
 
     def _spread(self, presence: Presence) -> float:
         return self.interval * (sum(presence.random.encode()) % 97) / 97
@@ -97,20 +107,21 @@ class Pinger:
         if former is not None:
             former.cancel()
         asking: Deferred[None] = ensureDeferred(work)
-        if asking.called:
-            return
         self._asking[presence.random] = asking
-        asking.addErrback(self._cancelled)
+        asking.addErrback(self._broke, presence)
         asking.addBoth(self._ended, presence.random, asking)
 
-    def _cancelled(self, failure: Failure) -> None:
-        failure.trap(CancelledError)
+    def _broke(self, failure: Failure, presence: Presence) -> None:
+        if not failure.check(CancelledError):
+            self._log.failure("asking {host} failed", failure, host=presence.registration.host_id)
 
     def _ended(self, result: Any, random: str, asking: Deferred[None]) -> None:
         if self._asking.get(random) is asking:
             del self._asking[random]
 
     async def _check(self, presence: Presence, epoch: int) -> None:
+        # The answer to its call first: a host with one thread cannot be asked while it waits.
+        await deferLater(self._clock, 0)
         reached = await self._ask(presence, _PING)
         if presence.registration.epoch != epoch:
             return
@@ -140,18 +151,15 @@ class Pinger:
         """Give the milliseconds that an answer took, or None if there was none."""
         asked = self._clock.seconds()
         try:
-            decode_reply(await self._lines.shared(presence).post(call, self._timeout))
+            read_reply(await self._lines.shared(presence).post(call, self._timeout))
         except (TransportFailed, TimedOut, DocumentError):
             return None
-        except Co2Error:
-            pass  # a fault is an answer
         return (self._clock.seconds() - asked) * 1000.0
 
     async def _capabilities(self, presence: Presence) -> frozenset[str]:
         try:
-            listed = decode_reply(
-                await self._lines.shared(presence).post(_CAPABILITIES, self._timeout)
-            )
+            answer = await self._lines.shared(presence).post(_CAPABILITIES, self._timeout)
+            listed = read_reply(answer)
         except Co2Error:
             return frozenset()
         return frozenset(listed) if isinstance(listed, dict) else frozenset()

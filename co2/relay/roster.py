@@ -120,10 +120,12 @@ class Roster:
 
     def load(self, now: float) -> None:
         """Take what the store kept; everybody gets one lease to be heard again."""
-        for registration in self._store.load():
+        # Where two were at one address, the one that registered last is the one that is there.
+        for registration in sorted(self._store.load(), key=lambda one: one.seen):
             presence = Presence(registration, lease_until=now + self.lease)
             self._by_random[presence.random] = presence
             self._by_address[registration.address] = presence
+        for presence in self:
             self._changed(presence)
 
     # -- finding -------------------------------------------------------------------------------
@@ -135,6 +137,10 @@ class Roster:
     def at(self, address: Address) -> Presence | None:
         """Give the satellite that was last registered at that address."""
         return self._by_address.get(address)
+
+    def is_displaced(self, presence: Presence) -> bool:
+        """Tell whether another has registered since at the address that this one had."""
+        return self._by_address.get(presence.registration.address) is not presence
 
     def find(self, random: str) -> Presence:
         """Give the satellite with that random part.
@@ -173,7 +179,8 @@ class Roster:
             presence = Presence(registration, now + self.lease, cursor=cursor)
             self._by_random[registration.random] = presence
         else:
-            self._by_address.pop(presence.registration.address, None)
+            if not self.is_displaced(presence):
+                del self._by_address[presence.registration.address]
             presence.registration = registration
             presence.lease_until = now + self.lease
         self._by_address[registration.address] = presence
@@ -181,7 +188,12 @@ class Roster:
         return presence
 
     def update(self, presence: Presence, **changes: Any) -> None:
-        """Change a registration in place; it is written, and told, if that changes anything."""
+        """Change a registration in place; it is written, and told, if that changes anything.
+
+        Nothing is changed of one that was removed meanwhile: it would come back to the store.
+        """
+        if self._by_random.get(presence.random) is not presence:
+            return
         registration = presence.registration.evolve(**changes)
         if registration != presence.registration:
             presence.registration = registration
@@ -193,7 +205,7 @@ class Roster:
         if self._by_random.get(presence.random) is not presence:
             return
         del self._by_random[presence.random]
-        if self._by_address.get(presence.registration.address) is presence:
+        if not self.is_displaced(presence):
             del self._by_address[presence.registration.address]
         self._store.forget(presence.random)
         presence.registration = presence.registration.evolve(state=HostState.GONE)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Sequence
-from typing import Any
 
 from twisted.logger import Logger
 from twisted.web.resource import IResource
@@ -16,16 +14,14 @@ from co2.model.settings import Settings
 from co2.model.ulid import UlidSource
 from co2.net.answering import Answering
 from co2.net.http_limits import HttpLimits
-from co2.net.http_peer import HttpNetwork
 from co2.net.http_server import HttpServer
-from co2.net.state_folder import StateFolder
-from co2.net.state_sqlite import SqliteState
 from co2.rpc.about import About
 from co2.rpc.conversation import ConversationMethods, Conversations
 from co2.rpc.dispatch import Dispatcher
 from co2.rpc.introspection import Introspection
 from co2.rpc.registry import Registry
 from co2.rpc.rights import Gate
+from co2.service.surroundings import Surroundings
 from co2.web.front import FrontPage
 from co2.wire.limits import DEFAULT_LIMITS
 
@@ -46,30 +42,26 @@ class Foundation:
 
     Args:
         settings: what was read.
-        reactor: the one that runs.
-
-    Raises:
-        SettingsError: the state folder cannot be used.
+        surroundings: what it stands on.
     """
 
-    def __init__(self, settings: Settings, reactor: Any) -> None:
-        assert settings.state_dir is not None
+    def __init__(self, settings: Settings, surroundings: Surroundings) -> None:
+        reactor = surroundings.reactor
         self.settings = settings
+        self.surroundings = surroundings
         self.reactor = reactor
-        self.folder = StateFolder(settings.state_dir)
-        self.state = SqliteState(self.folder.database)
-        self.identity = self.state.identity(draw_identity)
-        self.admin_token = self.folder.admin_token(lambda: secrets.token_urlsafe(24))
-        self.ulids = UlidSource(time.time, secrets.randbits)
+        self.network: INetwork = surroundings.network
+        self.identity = surroundings.identities.identity(draw_identity)
+        self.ulids = UlidSource(surroundings.now, secrets.randbits)
         self.registry = Registry()
         self.conversations = Conversations(reactor, lambda: secrets.token_urlsafe(18))
         self.dispatcher = Dispatcher(
             self.registry, reactor, self.conversations, Logger(namespace="co2.rpc")
         )
-        self.network: INetwork = HttpNetwork(reactor)
+        self.answering = Answering(self.dispatcher, DEFAULT_LIMITS, _KEPT_BYTES)
         self.address = Address("127.0.0.1", 1)
         self._parts: list[IProperties] = []
-        self.about = About(self.host_id, time.time, reactor.seconds, self._parts)
+        self.about = About(self.host_id, surroundings.now, reactor.seconds, self._parts)
         self.server = self._serve(FrontPage(self.registry, self.about))
         self.enter(
             self.about,
@@ -90,27 +82,22 @@ class Foundation:
     def listening_at(self, address: Address) -> None:
         """Note where the server has come to listen."""
         self.address = address
-        self.server.change_gate(self._gate(address.port))
+        self.server.change_gate(self.gate(address.port))
 
     def host_id(self) -> str:
         """Give who and where this server is, as far as it knows by itself."""
         return f"{self.identity.random}@{self.address}"
 
-    def close(self) -> None:
-        """Let go of the state."""
-        self.state.close()
-        self.folder.close()
-
-    def _gate(self, port: int) -> Gate:
-        settings = self.settings
-        return Gate(self.admin_token, settings.insecure, port, frozenset(settings.hosts))
+    def gate(self, port: int) -> Gate:
+        """Give what judges callers of a server that listens on that port."""
+        settings, token = self.settings, self.surroundings.admin_token
+        return Gate(token, settings.insecure, port, frozenset(settings.hosts))
 
     def _serve(self, page: IResource) -> HttpServer:
-        answering = Answering(self.dispatcher, DEFAULT_LIMITS, _KEPT_BYTES)
         limits = HttpLimits(
             max_body=self.settings.max_body, max_connections=self.settings.max_connections
         )
-        return HttpServer(self.reactor, answering, self._gate(0), page, limits)
+        return HttpServer(self.reactor, self.answering, self.gate(0), page, limits)
 
 
 def role_words(settings: Settings) -> Sequence[str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import secrets
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +24,7 @@ from co2.relay.limiter import Limiter
 from co2.relay.lines import Lines
 from co2.relay.pinger import Pinger
 from co2.relay.procedures import RelayProcedures
-from co2.relay.roster import Presence, Roster
+from co2.relay.roster import PUSHED, Presence, Roster
 from co2.service.foundation import Foundation
 from co2.wire.xmlrpc import encode_members
 
@@ -43,7 +41,9 @@ class RelayPart:
     def __init__(self, base: Foundation) -> None:
         settings = base.settings
         self._base = base
-        self.roster = Roster(base.state, settings.lease, settings.forget_after, self._changed)
+        self.roster = Roster(
+            base.surroundings.rosters, settings.lease, settings.forget_after, self._changed
+        )
         self.journal = MemoryJournal(
             base.ulids.make(), settings.queue_messages, settings.queue_bytes
         )
@@ -61,7 +61,7 @@ class RelayPart:
             self.admission,
             self.limiter,
             self.fanout,
-            time.time,
+            base.surroundings.now,
             base.reactor.seconds,
             base.ulids.make,
         )
@@ -77,7 +77,7 @@ class RelayPart:
                 self.intake,
                 Calling(self.roster, self.lines),
                 base.reactor,
-                time.time,
+                base.surroundings.now,
             )
         )
 
@@ -117,11 +117,10 @@ class RelayPart:
         if presence.state is HostState.GONE:
             self.limiter.forget(presence.random)
         self.fanout.follow(presence)
-        if presence.state in (HostState.CHECKING, HostState.GONE):
+        if presence.state not in PUSHED:
             self.lines.drop(presence)
         if presence.state is HostState.CHECKING:
-            # The answer first: a host with one thread cannot be called while it waits for it.
-            self._base.reactor.callLater(0, self.pinger.check, presence)
+            self.pinger.check(presence)
 
     def _open_line(self, registration: Registration) -> IPeer:
         peer = self._base.network.peer(registration.address)
@@ -136,7 +135,7 @@ class RelayPart:
             if registration.co2
             else self.lines.shared(presence),
             self._base.reactor,
-            Backoff(random.random),
+            Backoff(self._base.surroundings.draw),
             method="notify",
             members=encode_members({"token": token}) if token else b"",
             wants=errand.wants,

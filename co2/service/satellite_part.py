@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import secrets
-import time
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -19,11 +17,9 @@ from co2.errors import Co2Error, NotRegistered, Spoofed
 from co2.interfaces import ICourier
 from co2.loading.finder import GROUP, extend_plugin_path, find_packages
 from co2.loading.loader import Loader
-from co2.loading.stall import StallWatch
 from co2.model.messages import Message
 from co2.model.sent import Sent
 from co2.model.settings import PeerSetting, RelaySetting
-from co2.net.local_address import local_ip_towards
 from co2.satellite.enrolment import Enrolment
 from co2.satellite.inbox import Inbox
 from co2.satellite.outbox import Outbox, struct_for_plugins
@@ -56,11 +52,10 @@ class SatellitePart:
             self._journal,
             base.reactor,
             base.ulids.make,
-            time.time,
+            base.surroundings.now,
             self._deliver_here,
         )
         self.loader = self._make_loader()
-        self.watch = StallWatch(base.reactor, time.monotonic, self.loader.owner)
         self.enrolment: Enrolment | None = None
         base.tell(self.loader)
         base.enter(
@@ -86,7 +81,6 @@ class SatellitePart:
     def start(self) -> None:
         """Begin to listen to the relay and to peers, and to bring them what plugins send."""
         settings = self._base.settings
-        self.watch.start()
         for peer in settings.peers:
             self.inbox.expect_peer(peer.secret)
             self.outbox.add_courier(str(peer.address), self._open_peer(peer))
@@ -103,13 +97,16 @@ class SatellitePart:
         return until(lambda: not len(self.outbox), self._base.reactor, timeout)
 
     def end_plugins(self, timeout: float) -> Deferred[Any]:
-        """Call every plugin's `__exit__`, and wait for them; at most `timeout` seconds."""
+        """Call every plugin's `__exit__`, and wait for them; at most `timeout` seconds.
+
+        From here on no message is taken: the relay keeps it for when this host is back.
+        """
+        self.inbox.close()
         return gatherResults([cell.exit(timeout) for cell in self.loader.cells])
 
     def stop(self) -> Deferred[Any]:
-        """Say goodbye, and send and take nothing more."""
-        self.inbox.close()
-        ending: list[Deferred[Any]] = [self.watch.stop(), self.outbox.close()]
+        """Say goodbye, and send nothing more."""
+        ending: list[Deferred[Any]] = [self.outbox.close()]
         if self.enrolment is not None:
             ending.append(self.enrolment.stop())
         return gatherResults(ending)
@@ -139,7 +136,7 @@ class SatellitePart:
     def _relay(self) -> RelaySetting | None:
         relay = self._base.settings.relay
         if relay == "embedded":
-            authorization = b"Bearer " + self._base.admin_token.encode()
+            authorization = b"Bearer " + self._base.surroundings.admin_token.encode()
             return RelaySetting(self._base.address, authorization)
         return relay if isinstance(relay, RelaySetting) else None
 
@@ -157,7 +154,7 @@ class SatellitePart:
         self.enrolment = Enrolment(
             base.network.peer(relay.address, relay.authorization),
             base.reactor,
-            Backoff(random.random, longest=_LONGEST_WAIT),
+            self._backoff(),
             self._request,
             enrolled,
             base.settings.send_timeout,
@@ -180,7 +177,7 @@ class SatellitePart:
             self._journal,
             self._base.network.peer(relay.address, relay.authorization),
             self._base.reactor,
-            Backoff(random.random, longest=_LONGEST_WAIT),
+            self._backoff(),
             method="relay.relay",
             settled=self._relayed,
             retry=self._retry,
@@ -196,7 +193,7 @@ class SatellitePart:
             self._journal,
             self._base.network.peer(peer.address),
             self._base.reactor,
-            Backoff(random.random, longest=_LONGEST_WAIT),
+            self._backoff(),
             method="notify",
             members=encode_members({"host_id": here, "token": peer.secret}),
             settled=lambda entry, outcome: self.outbox.settled(name, entry, outcome),
@@ -208,8 +205,11 @@ class SatellitePart:
         return courier
 
     def _here_towards(self, peer: PeerSetting) -> str:
-        ip = local_ip_towards(peer.address)
+        ip = self._base.network.local_ip(peer.address)
         return str(self._base.address._replace(ip=ip))
+
+    def _backoff(self) -> Backoff:
+        return Backoff(self._base.surroundings.draw, longest=_LONGEST_WAIT)
 
     def _relayed(self, entry: Any, outcome: Any) -> None:
         self._doubts = 0

@@ -6,6 +6,7 @@ takes its leave of the relay; calls that were begun are answered; the state is l
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,13 @@ from zope.interface import implementer
 
 from co2.errors import Co2Error, SettingsError
 from co2.interfaces import IProperties
+from co2.loading.stall import StallWatch
 from co2.model.hosts import Address, canonical_ip, is_loopback
 from co2.model.settings import Settings
 from co2.service.foundation import Foundation, role_words
 from co2.service.relay_part import RelayPart
 from co2.service.satellite_part import SatellitePart
+from co2.service.surroundings import Holdings
 
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  # compared with, never bound to
 
@@ -61,6 +64,8 @@ class Server(Service):
         self._reread = reread
         self._started = started
         self._failed = failed
+        self._holdings: Holdings | None = None
+        self._watch: StallWatch | None = None
         self._base: Foundation | None = None
         self._relay: RelayPart | None = None
         self._satellite: SatellitePart | None = None
@@ -108,7 +113,9 @@ class Server(Service):
             self._failed(f"listen = {self._settings.listen!r}: {error.socketError}")
 
     async def _start_parts(self) -> None:
-        base = self._base = Foundation(self._settings, self._reactor)
+        self._holdings = Holdings(self._settings)
+        surroundings = self._holdings.surroundings(self._reactor)
+        base = self._base = Foundation(self._settings, surroundings)
         base.tell(_Role(lambda: self._settings))
         if "relay" in role_words(self._settings):
             self._relay = RelayPart(base)
@@ -120,6 +127,8 @@ class Server(Service):
             self._relay.start()
         if self._satellite is not None:
             self._satellite.start()
+            self._watch = StallWatch(self._reactor, time.monotonic, self._satellite.loader.owner)
+            self._watch.start()
         url = f"http://{base.address}/"
         self._log.info(
             "{role} {host_id} listens at {url}",
@@ -127,7 +136,7 @@ class Server(Service):
             url=url,
             host_id=base.host_id(),
         )
-        self._started(url, base.folder.path)
+        self._started(url, self._holdings.folder.path)
 
     async def _listen(self, base: Foundation) -> Address:
         try:
@@ -151,8 +160,14 @@ class Server(Service):
 
     async def _end(self) -> None:
         base, timeout = self._base, self._settings.stop_timeout
-        if base is None:
-            return
+        if base is not None:
+            await self._end_parts(base, timeout)
+        if self._watch is not None:
+            await self._watch.stop()
+        if self._holdings is not None:
+            self._holdings.close()
+
+    async def _end_parts(self, base: Foundation, timeout: float) -> None:
         if self._satellite is not None:
             await self._satellite.end_plugins(timeout)
             await self._satellite.drain(timeout)
@@ -166,7 +181,6 @@ class Server(Service):
             await _stopped(self._port)
         await base.conversations.close_all()
         await base.server.drain(timeout)
-        base.close()
 
 
 @implementer(IProperties)

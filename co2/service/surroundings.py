@@ -1,0 +1,66 @@
+"""What a server stands on: the reactor, the network, its state, time and chance.
+
+The real ones are opened here; `co2.testing` puts doubles in their place, and everything above is
+the same.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from attrs import frozen
+
+from co2.interfaces import IIdentityStore, INetwork, IRosterStore
+from co2.model.settings import Settings
+from co2.net.http_peer import HttpNetwork
+from co2.net.state_folder import StateFolder
+from co2.net.state_sqlite import SqliteState
+
+
+@frozen
+class Surroundings:
+    """See the module.
+
+    Attributes:
+        reactor: runs things later, and takes calls from threads.
+        network: the way to other servers.
+        identities, rosters: what outlives the server.
+        admin_token: the credential for the level admin.
+        now: gives UNIX seconds.
+        draw: gives a float in [0, 1), for waits that must not coincide.
+    """
+
+    reactor: Any
+    network: INetwork
+    identities: IIdentityStore
+    rosters: IRosterStore
+    admin_token: str
+    now: Callable[[], float] = time.time
+    draw: Callable[[], float] = random.random
+
+
+class Holdings:
+    """A state folder and the file in it, open for as long as the server runs.
+
+    Raises:
+        SettingsError: the folder or the file cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        assert settings.state_dir is not None
+        self.folder = StateFolder(settings.state_dir)
+        self.state = SqliteState(self.folder.database)
+
+    def surroundings(self, reactor: Any) -> Surroundings:
+        """Give what a real server stands on."""
+        token = self.folder.admin_token(lambda: secrets.token_urlsafe(24))
+        return Surroundings(reactor, HttpNetwork(reactor), self.state, self.state, token)
+
+    def close(self) -> None:
+        """Let go of the state."""
+        self.state.close()
+        self.folder.close()
