@@ -7,7 +7,6 @@ far is told what it missed) or refuses new ones (a sender's outbox: nothing is l
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 
 from attrs import evolve
@@ -17,7 +16,7 @@ from zope.interface import implementer
 from co2.errors import QueueFull, UnsupportedValue
 from co2.interfaces import IJournal, ILedger
 from co2.model.calls import Encoded
-from co2.model.messages import Cursor, Entry, Kept, Message, Outcome
+from co2.model.messages import Cursor, Entry, Kept, Message, Outcome, digest_of
 from co2.wire.xmlrpc import encode_members, encode_value
 
 _TRIM_AT = 1024
@@ -63,14 +62,6 @@ def _compose_plain(struct: dict[str, object]) -> bytes:
     return encode_members(whole, fine_times=False)
 
 
-def digest_of(message: Message) -> bytes:
-    """Give what tells two contents under one id apart, over restarts too."""
-    data = message.data
-    xml = data.xml if isinstance(data, Encoded) else repr(data).encode()
-    topic = (message.topic or "").encode()
-    return hashlib.blake2b(xml + b"\0" + topic, digest_size=8).digest()
-
-
 @implementer(IJournal, ILedger)
 class MemoryJournal:
     """See the module.
@@ -100,7 +91,7 @@ class MemoryJournal:
         self._entries: list[Entry | None] = []
         self._start = 0
         self._bytes = 0
-        self._by_key: dict[tuple[str, str], Entry] = {}
+        self._by_key: dict[tuple[str, str], tuple[Entry, bytes]] = {}
         self._left: dict[tuple[str, str], Entry] = {}
         self._retained: dict[tuple[str, str], Entry] = {}
         self._cursors: dict[str, Cursor] = {}
@@ -125,7 +116,7 @@ class MemoryJournal:
             return fail(
                 QueueFull(
                     f"{len(self)} messages ({self._bytes} bytes) wait to be sent already: "
-                    "send less, or raise queue_messages or queue_bytes",
+                    "send less, or raise the setting retention",
                     retry_after=5.0,
                 )
             )
@@ -136,7 +127,7 @@ class MemoryJournal:
         self.last_seq = entry.seq
         self._entries.append(entry)
         self._bytes += entry.size
-        self._by_key[message.key] = entry
+        self._by_key[message.key] = (entry, digest_of(message))
         if message.retain and not self._outgoing:
             self._retained[message.host_id.random, message.topic or ""] = entry
         while len(self) > 1 and self._is_over():
@@ -150,21 +141,22 @@ class MemoryJournal:
 
     def known(self, random: str, id: str) -> tuple[int, bytes] | None:
         """Give number and digest of the message of that author and id, or None."""
-        entry = self._by_key.get((random, id))
-        return None if entry is None else (entry.seq, digest_of(entry.message))
+        known = self._by_key.get((random, id))
+        return None if known is None else (known[0].seq, known[1])
 
     def find(self, id: str) -> list[Kept]:
         """Give the messages of that id, of whatever authors, also those whose content has left."""
-        here = [entry for key, entry in self._by_key.items() if key[1] == id]
+        here = [entry for key, (entry, _) in self._by_key.items() if key[1] == id]
         left = [entry for key, entry in self._left.items() if key[1] == id]
         return [Kept(entry, False) for entry in here] + [Kept(entry, True) for entry in left]
 
     def latest(self, random: str, topic: str | None = None) -> Entry | None:
         """Give the newest message of an author, or the newest of one topic."""
         for entry in reversed(self._entries[self._start :]):
-            if entry is not None and entry.message.host_id.random == random:
-                if topic is None or entry.message.topic == topic:
-                    return entry
+            assert entry is not None
+            message = entry.message
+            if message.host_id.random == random and topic in (None, message.topic):
+                return entry
         return None
 
     def retained(self) -> list[Entry]:

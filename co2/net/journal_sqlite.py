@@ -17,15 +17,15 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
-from co2.delivery.journal import compose_entry, digest_of
+from co2.delivery.journal import compose_entry
 from co2.errors import JournalFailed, QueueFull
 from co2.interfaces import IJournal, ILedger
 from co2.model.hosts import HostId
-from co2.model.messages import Cursor, Entry, Kept, Message, Outcome
+from co2.model.messages import Cursor, Entry, Kept, Message, Outcome, digest_of
+from co2.model.settings import Retention
 from co2.net.journal_file import JournalFile, Statement
 
 _TAIL_ENTRIES = 4096
@@ -34,15 +34,6 @@ _STRETCH_BYTES = 4 * 1024 * 1024
 _LIVE = "FROM entry WHERE journal = ? AND xml IS NOT NULL"
 _STRETCH = f"{_LIVE} AND seq BETWEEN ? AND ?"
 _COLUMNS = "seq, random, id, host_id, time, topic, retain, hops, nil_at, xml, plain"
-
-
-@frozen
-class Retention:
-    """What a journal keeps: `age` in seconds, `entries`, `size` in bytes."""
-
-    age: float
-    entries: int
-    size: int
 
 
 @implementer(IJournal, ILedger)
@@ -188,6 +179,13 @@ class SqliteJournal:
 
     def prune(self, now: float, cursors: Mapping[str, int]) -> None:
         """Let go of what is too old or too much; see `IJournal.prune`."""
+        try:
+            self._prune(now, cursors)
+        except JournalFailed:
+            # The file has said so in the log; the next time may go better.
+            return
+
+    def _prune(self, now: float, cursors: Mapping[str, int]) -> None:
         while self._is_over(now):
             rows = self._file.rows(
                 f"SELECT seq, taken, length(xml) {_LIVE} AND seq NOT IN "

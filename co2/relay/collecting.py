@@ -49,7 +49,12 @@ class _Desk:
     calls: dict[str, _Call] = field(factory=dict)
     waiting: Deferred[None] | None = None
     timer: IDelayedCall | None = None
+    greeting: list[Entry] | None = None
     handed: int = 0
+
+    def forget(self, number: str) -> None:
+        """Drop a call that nobody waits for any more."""
+        self.calls.pop(number, None)
 
 
 class Collecting:
@@ -137,16 +142,17 @@ class Collecting:
                 if self._wants(presence, entry):
                     self._settled(presence, entry, receipts.get(entry.seq, {}))
                 presence.cursor = entry.seq
-        if presence.greeting and after >= 0 and desk.handed:
-            presence.greeting = []
+        if desk.greeting is not None and desk.handed:
+            # Who asks again has got the former answer, the greeting with it.
+            desk.greeting = None
             presence.greeted = True
 
     def _gather(self, presence: Presence, desk: _Desk, most: int) -> dict[str, Any]:
         messages: list[Encoded] = []
         size = 0
         if not presence.greeted:
-            presence.greeting = presence.greeting or self._greeting(presence)
-            messages = [self._write(presence, entry, False) for entry in presence.greeting]
+            desk.greeting = desk.greeting or self._greeting(presence)
+            messages = [self._write(presence, entry, False) for entry in desk.greeting]
             presence.greeted = not messages
         last = presence.cursor
         while len(messages) < most and size < _MOST_BYTES:
@@ -158,9 +164,10 @@ class Collecting:
                     break
                 last = entry.seq
                 if self._wants(presence, entry):
-                    messages.append(self._write(presence, entry, entry.seq <= desk.handed))
+                    messages.append(self._write(presence, entry, entry.seq <= presence.reached))
                     size += entry.size
         desk.handed = max(desk.handed, last)
+        presence.reached = max(presence.reached, desk.handed)
         if not messages:
             presence.cursor = last
         calls = [_as_struct(call) for call in desk.calls.values() if not call.handed]
@@ -206,8 +213,9 @@ class Collecting:
         desk = self._desks.setdefault(presence.random, _Desk())
         if len(desk.calls) >= _MOST_CALLS:
             raise QueueFull(f"{_MOST_CALLS} calls wait for {presence.registration.host_id} already")
-        answer: Deferred[Any] = Deferred(lambda _: desk.calls.pop(call.number, None))
-        call = _Call(self._make_id(), method, params, caller, answer)
+        number = self._make_id()
+        answer: Deferred[Any] = Deferred(lambda _: desk.forget(number))
+        call = _Call(number, method, params, caller, answer)
         desk.calls[call.number] = call
         late = TimedOut(f"{presence.registration.host_id} has not answered within {timeout:g} s")
         timer = self._clock.callLater(timeout, self._end, desk, call, late)

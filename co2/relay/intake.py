@@ -15,9 +15,11 @@ from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
 from co2.errors import ConflictingDuplicate, HopLimit, InvalidParams
+from co2.interfaces import IJournal
 from co2.model.calls import Encoded
-from co2.model.messages import Entry, Message
+from co2.model.messages import Entry, Message, digest_of
 from co2.model.recent import Recent
+from co2.model.topics import check_topic
 from co2.relay.admission import Admission, parse_host_id
 from co2.relay.fanout import Fanout
 from co2.relay.limiter import Limiter
@@ -39,7 +41,7 @@ _ID_LENGTH = 64
 class _Taken:
     """A message that was here: what it was, and how its sender was answered, once that is known."""
 
-    digest: int
+    digest: bytes
     answer: dict[str, Any] = field(factory=dict)
     failure: Failure | None = None
     waiting: list[Deferred[dict[str, Any]]] = field(factory=list)
@@ -69,6 +71,7 @@ class Intake:
     Args:
         admission: knows who a message is from.
         limiter: knows how much is too much.
+        journal: knows what was here before.
         fanout: takes what is accepted.
         now: UNIX seconds.
         uptime: seconds of a clock that is never set back.
@@ -79,6 +82,7 @@ class Intake:
         self,
         admission: Admission,
         limiter: Limiter,
+        journal: IJournal,
         fanout: Fanout,
         now: Callable[[], float],
         uptime: Callable[[], float],
@@ -86,6 +90,7 @@ class Intake:
     ) -> None:
         self._admission = admission
         self._limiter = limiter
+        self._journal = journal
         self._fanout = fanout
         self._now = now
         self._uptime = uptime
@@ -108,15 +113,24 @@ class Intake:
         presence = self._admission.sender(struct, ip)
         self._limiter.take(presence.random, self._uptime())
         message = self._read(struct, presence)
-        digest = hash((message.data.xml, message.topic, message.retain))
-        taken = self._seen.get(message.key)
+        digest = digest_of(message)
+        taken = self._seen.get(message.key) or self._recall(message)
         if taken is None:
             taken = self._keep(message, digest)
         elif taken.digest != digest:
             raise _conflict(message)
         return presence, taken.answer or await taken.wait()
 
-    def _keep(self, message: Message, digest: int) -> _Taken:
+    def _recall(self, message: Message) -> _Taken | None:
+        """Look for a message in the journal, where it may be from before a restart."""
+        known = self._journal.known(*message.key)
+        if known is None:
+            return None
+        recipients = self._fanout.recipients(message)
+        answer = {"id": message.id, "seq": known[0], "recipients": recipients}
+        return _Taken(known[1], answer)
+
+    def _keep(self, message: Message, digest: bytes) -> _Taken:
         taken = _Taken(digest)
         self._seen.put(message.key, taken)
         # Not awaited by the call itself: that a caller leaves must not undo what others wait for.
@@ -126,7 +140,7 @@ class Intake:
         return taken
 
     def _kept(self, entry: Entry, taken: _Taken, message: Message) -> None:
-        recipients = self._fanout.recipients(message.host_id.random)
+        recipients = self._fanout.recipients(message)
         taken.settle({"id": message.id, "seq": entry.seq, "recipients": recipients})
 
     def _lost(self, failure: Failure, taken: _Taken, message: Message) -> None:
@@ -172,9 +186,10 @@ def _conflict(message: Message) -> ConflictingDuplicate:
 
 
 def _read_topic(value: object) -> str | None:
-    if value is None or (isinstance(value, str) and 0 < len(value) <= 255):
-        return value
-    raise InvalidParams("'topic' is not a string of 1 to 255 characters: dotted words")
+    try:
+        return check_topic(value)
+    except ValueError as error:
+        raise InvalidParams(f"'topic': {error}") from None
 
 
 def _read_hops(value: object, presence: Presence) -> tuple[str, ...]:

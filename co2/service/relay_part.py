@@ -11,7 +11,6 @@ from twisted.internet.task import LoopingCall
 
 from co2.delivery.backoff import Backoff
 from co2.delivery.courier import Courier
-from co2.delivery.journal import MemoryJournal
 from co2.delivery.one_at_a_time import OneAtATime
 from co2.interfaces import ICourier, IPeer
 from co2.model.hosts import HostState, Registration
@@ -24,12 +23,18 @@ from co2.relay.limiter import Limiter
 from co2.relay.lines import Lines
 from co2.relay.pinger import Pinger
 from co2.relay.procedures import RelayProcedures
+from co2.relay.receipts import Receipts
 from co2.relay.roster import PUSHED, Presence, Roster
 from co2.service.foundation import Foundation
 from co2.wire.xmlrpc import encode_members
 
-WRITTEN_AHEAD = 16
-"""Messages in flight to one co2 host; more only fills socket buffers."""
+WRITTEN_AHEAD = 2
+"""Posts in flight to one co2 host: while one is worked off the next is there already."""
+
+BATCH = 64
+"""Messages in one post, when as many wait."""
+
+_PRUNE_EVERY = 10.0
 
 _GRACE = 5.0
 """Seconds that an answer may come after the satellite's own limit for its plugins."""
@@ -44,11 +49,20 @@ class RelayPart:
         self.roster = Roster(
             base.surroundings.rosters, settings.lease, settings.forget_after, self._changed
         )
-        self.journal = MemoryJournal(
-            base.ulids.make(), settings.queue_messages, settings.queue_bytes
+        self.journal = base.surroundings.journals(
+            "relay", base.ulids.make(), settings.retention, False
         )
         self.lines = Lines(self._open_line)
-        self.fanout = Fanout(self.journal, self.roster, base.reactor, self._open_courier)
+        self._pruning = LoopingCall(self._prune)
+        self.fanout = Fanout(
+            self.journal,
+            self.journal,
+            self.roster,
+            base.reactor,
+            base.surroundings.now,
+            base.ulids.make,
+            self._open_courier,
+        )
         self.limiter = Limiter(settings.message_rate, settings.message_burst)
         self.admission = Admission(
             self.roster,
@@ -60,6 +74,7 @@ class RelayPart:
         self.intake = Intake(
             self.admission,
             self.limiter,
+            self.journal,
             self.fanout,
             base.surroundings.now,
             base.reactor.seconds,
@@ -75,7 +90,11 @@ class RelayPart:
                 self.journal,
                 self.admission,
                 self.intake,
-                Calling(self.roster, self.lines),
+                self.fanout,
+                Receipts(
+                    self.journal, self.journal, self.roster, self.admission, self.fanout.wants
+                ),
+                Calling(self.roster, self.lines, self.fanout.collecting),
                 base.reactor,
                 base.surroundings.now,
             )
@@ -83,8 +102,10 @@ class RelayPart:
 
     def start(self) -> None:
         """Take up the satellites that were there before, and begin to ping."""
-        self.roster.load(self._base.reactor.seconds())
+        self.roster.load(self._base.reactor.seconds(), self.journal.cursors())
         self.pinger.start()
+        self._pruning.clock = self._base.reactor
+        self._pruning.start(_PRUNE_EVERY)
 
     def apply(self, settings: Settings) -> None:
         """Take those settings that can change while the server runs."""
@@ -102,6 +123,8 @@ class RelayPart:
 
     def stop(self) -> Deferred[Any]:
         """End pings and couriers."""
+        if self._pruning.running:
+            self._pruning.stop()
         for presence in self.roster:
             self.lines.drop(presence)
         return gatherResults([self.pinger.stop(), self.fanout.close()])
@@ -112,6 +135,10 @@ class RelayPart:
             for one in self.roster
             if one.courier is not None and one.state is HostState.ONLINE
         )
+
+    def _prune(self) -> None:
+        cursors = {presence.random: presence.settled for presence in self.roster}
+        self.journal.prune(self._base.surroundings.now(), cursors)
 
     def _changed(self, presence: Presence) -> None:
         if presence.state is HostState.GONE:
@@ -142,7 +169,11 @@ class RelayPart:
             refuses=errand.refuses,
             settled=errand.settled,
             missed=errand.missed,
+            extra=errand.extra,
+            greeting=errand.greeting,
+            greeted=errand.greeted,
             window=WRITTEN_AHEAD if registration.co2 else 1,
+            batch=BATCH if registration.co2 else 1,
             timeout=settings.receive_timeout + _GRACE,
             plain=not registration.co2,
             after=presence.cursor,
