@@ -205,7 +205,7 @@ class Courier:
         return 1 if self.tries or self._written < self._singly_to else self._batch
 
     def _greet(self) -> None:
-        batch = []
+        batch: list[Flying] = []
         while self._greeting and len(batch) < self._most_entries():
             flying = Flying(self._greeting.popleft(), None, greets=True)
             self._flight.append(flying)

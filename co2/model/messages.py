@@ -127,11 +127,17 @@ class Kept(NamedTuple):
 
 
 def digest_of(message: Message) -> bytes:
-    """Give what tells two contents under one id apart, over restarts too."""
-    data = message.data
-    xml = data.xml if isinstance(data, Encoded) else repr(data).encode()
-    topic = (message.topic or "").encode()
-    return hashlib.blake2b(xml + b"\0" + topic, digest_size=8).digest()
+    """Give what tells two contents under one id apart, over restarts too.
+
+    It is of the value and not of its bytes: two relays may spell it in two ways.
+    """
+    return digest_of_data(message.data, message.topic)
+
+
+def digest_of_data(data: Any, topic: object) -> bytes:
+    """Give the same of a message's 'data' and 'topic'."""
+    text = f"{topic or ''}\0{plain(data)!r}"
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 def plain(value: Any) -> Any:

@@ -166,7 +166,12 @@ class RelayProcedures:
         return await self._fanout.collecting.collect(presence, request)
 
     def answer(self, caller: Caller, request: Mapping[str, Any]) -> bool:
-        """Answer a call that relay.collect gave: `{'host_id', 'token', 'call', 'result' | 'fault'}`."""
+        """Answer a call that relay.collect gave.
+
+        Args:
+            request: `{'host_id', 'token', 'call', 'result' | 'fault'}`, where `fault` is a struct
+                of faultCode and faultString.
+        """
         presence = self._admission.sender(request, caller.ip)
         return self._fanout.collecting.answer(presence, request)
 

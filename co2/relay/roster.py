@@ -24,7 +24,7 @@ _UNDER_WAY = 256
 
 _STEP = 0.25
 _STEPS = 1000
-"""Times of settling that are remembered of each satellite: how far apart in seconds, and how many."""
+"""Times of settling that are remembered of each satellite: seconds between two, and how many."""
 
 PUSHED = frozenset({HostState.ONLINE, HostState.AWAY})
 """States of satellites whose callback is known to work, or to have worked."""
@@ -157,12 +157,18 @@ class Roster:
         self._changed = changed
         self._by_random: dict[str, Presence] = {}
         self._by_address: dict[Address, Presence] = {}
+        self._relays: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._by_random)
 
     def __iter__(self) -> Iterator[Presence]:
         return iter(list(self._by_random.values()))
+
+    @property
+    def has_relays(self) -> bool:
+        """Whether any of them is a relay itself."""
+        return bool(self._relays)
 
     def presences(self) -> Iterable[Presence]:
         """Give every satellite, as a view that must not outlive a change."""
@@ -185,6 +191,8 @@ class Roster:
                 presence.reached = presence.cursor + _UNDER_WAY
             self._by_random[presence.random] = presence
             self._by_address[registration.address] = presence
+            if registration.relays_others:
+                self._relays.add(presence.random)
         for presence in self:
             self._changed(presence)
 
@@ -246,6 +254,8 @@ class Roster:
             presence.topics = TopicFilter(registration.topics)
             presence.lease_until = now + self.lease
         self._by_address[registration.address] = presence
+        if registration.relays_others:
+            self._relays.add(presence.random)
         self._changed(presence)
         return presence
 
@@ -267,6 +277,7 @@ class Roster:
         if self._by_random.get(presence.random) is not presence:
             return
         del self._by_random[presence.random]
+        self._relays.discard(presence.random)
         if not self.is_displaced(presence):
             del self._by_address[presence.registration.address]
         self._store.forget(presence.random)

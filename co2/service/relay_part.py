@@ -79,6 +79,9 @@ class RelayPart:
             base.surroundings.now,
             base.reactor.seconds,
             base.ulids.make,
+            base.reactor,
+            base.identity.random,
+            self._cascades,
         )
         self.pinger = Pinger(
             self.roster, base.reactor, settings.ping_interval, settings.send_timeout, self.lines
@@ -135,6 +138,9 @@ class RelayPart:
             for one in self.roster
             if one.courier is not None and one.state is HostState.ONLINE
         )
+
+    def _cascades(self) -> bool:
+        return bool(self._base.settings.upstream) or self.roster.has_relays
 
     def _prune(self) -> None:
         cursors = {presence.random: presence.settled for presence in self.roster}
