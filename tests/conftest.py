@@ -6,6 +6,7 @@ import gc
 from collections.abc import Iterator
 
 import pytest
+from cli_room import lab  # noqa: F401  # one server for the tests of the command in all modules
 from hypothesis import HealthCheck, settings
 from twisted.logger import LogLevel, globalLogPublisher
 from twisted.python.threadable import registerAsIOThread

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -18,6 +19,8 @@ def is_ulid(text: object) -> bool:
 class UlidSource:
     """Makes ULIDs that only ever grow, within a millisecond and when the clock is set back.
 
+    Any thread may ask.
+
     Args:
         now: gives UNIX seconds.
         randbits: gives that many random bits as an int (`secrets.randbits`).
@@ -27,13 +30,15 @@ class UlidSource:
         self._now = now
         self._randbits = randbits
         self._last = 0
+        self._turn = threading.Lock()
 
     def make(self) -> str:
         """Give a new ULID."""
-        fresh = (int(self._now() * 1000) << _RANDOM_BITS) | self._randbits(_RANDOM_BITS)
-        if fresh >> _RANDOM_BITS <= self._last >> _RANDOM_BITS:
-            fresh = self._last + 1
-        self._last = fresh
+        with self._turn:
+            fresh = (int(self._now() * 1000) << _RANDOM_BITS) | self._randbits(_RANDOM_BITS)
+            if fresh >> _RANDOM_BITS <= self._last >> _RANDOM_BITS:
+                fresh = self._last + 1
+            self._last = fresh
         characters = []
         for shift in range(125, -5, -5):
             characters.append(_ALPHABET[(fresh >> shift) & 31])

@@ -101,7 +101,7 @@ class Client:
         body = encode_call(method, params)
         try:
             document = self._exchange(body)
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, UnicodeError) as error:
             self.close()
             raise Unreachable(self._explain(error)) from None
         except Unreachable:
@@ -164,7 +164,7 @@ class Client:
             return f"nothing listens at {self.address}: start a server there with `co2 satellite`"
         if isinstance(error, TimeoutError):
             return f"{self.address} did not answer within {self._timeout:g} s"
-        if isinstance(error, socket.gaierror):
+        if isinstance(error, socket.gaierror | UnicodeError):
             return f"{self.address.ip} is a name that cannot be looked up"
         if isinstance(error, ConnectionError):
             return f"{self.address} closed the connection without an answer"

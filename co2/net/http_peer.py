@@ -23,7 +23,6 @@ from twisted.internet.endpoints import (
     HostnameEndpoint,
     TCP4ClientEndpoint,
     TCP6ClientEndpoint,
-    connectProtocol,
 )
 from twisted.internet.error import (
     ConnectionRefusedError,
@@ -31,7 +30,14 @@ from twisted.internet.error import (
     NoRouteError,
     TimeoutError,
 )
-from twisted.internet.interfaces import IReactorTCP, IReactorTime, IStreamClientEndpoint
+from twisted.internet.interfaces import (
+    IAddress,
+    IProtocol,
+    IReactorTCP,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
+from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -51,6 +57,23 @@ _WHY = (
     (DNSLookupError, "is a name that cannot be looked up"),
     (NoRouteError, "cannot be reached: there is no route to it"),
 )
+
+
+class _OneConnection(Factory):
+    """Has the connection that was made for it.
+
+    `connectProtocol` has such a factory too, which writes two lines to the log for every
+    connection of every satellite.
+    """
+
+    noisy = False
+
+    def __init__(self, connection: PostingConnection) -> None:
+        self._connection = connection
+
+    def buildProtocol(self, address: IAddress | None) -> PostingConnection:
+        """Give the connection."""
+        return self._connection
 
 
 @implementer(INetwork)
@@ -111,7 +134,7 @@ class HttpPeer:
         self._timer = LazyTimer(clock, self._check)
         self._waiting: list[Post] = []
         self._connection: PostingConnection | None = None
-        self._connecting: Deferred[PostingConnection] | None = None
+        self._connecting: Deferred[IProtocol] | None = None
         self._open: set[PostingConnection] = set()
         self._closed: list[Deferred[None]] | None = None
 
@@ -162,8 +185,8 @@ class HttpPeer:
             connection = PostingConnection(
                 self, self._clock, str(self.address), self._head, self._most
             )
-            self._connecting = connectProtocol(self._endpoint, connection)
-            self._connecting.addCallbacks(self._connected, self._not_connected)
+            connecting = self._connecting = self._endpoint.connect(_OneConnection(connection))
+            connecting.addCallbacks(lambda _: self._connected(connection), self._not_connected)
 
     def _connected(self, connection: PostingConnection) -> None:
         self._connecting = None

@@ -21,12 +21,24 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from co2.errors import Co2Error, TransportFailed
+from co2.errors import (
+    Co2Error,
+    DocumentError,
+    Fault,
+    TimedOut,
+    TransportFailed,
+    remote_error,
+)
 from co2.interfaces import IBackoff, IClockedWork, IPeer
-from co2.wire.xmlrpc import decode_reply, encode_call
+from co2.wire.xmlrpc import encode_call, read_reply
 
 _GOODBYE = 2.0
 """Seconds that a leaving satellite waits for its relay to say goodbye."""
+
+_NO_ANSWER = (TransportFailed, TimedOut)
+
+_SHORTEST = 0.3
+"""Seconds, of a lease: a relay that says less would only be asked all the time."""
 
 
 class EnrolmentState(Enum):
@@ -101,7 +113,9 @@ class Enrolment:
 
     async def _register(self) -> None:
         answer = await self._call("relay.register", self._request(), self._timeout)
-        if not isinstance(answer, dict) or not isinstance(answer.get("token"), str):
+        if not isinstance(answer, dict) or not all(
+            isinstance(answer.get(name), str) for name in ("host_id", "token")
+        ):
             raise TransportFailed("the relay's answer is none that relay.register gives")
         again = bool(self._answer)
         self._answer = answer
@@ -129,7 +143,13 @@ class Enrolment:
         await self._relay.close()
 
     async def _call(self, method: str, struct: dict[str, Any], timeout: float) -> Any:
-        return decode_reply(await self._relay.post((encode_call(method, [struct]),), timeout))
+        try:
+            reply = read_reply(await self._relay.post((encode_call(method, [struct]),), timeout))
+        except DocumentError as error:
+            raise TransportFailed(f"what answers is no relay: {error.text}") from None
+        if isinstance(reply, Fault):
+            raise remote_error(reply)
+        return reply
 
     @property
     def host_id(self) -> str:
@@ -141,7 +161,7 @@ class Enrolment:
 
     def _lease(self) -> float:
         lease = self._answer.get("lease")
-        return float(lease) if isinstance(lease, int | float) and lease > 0 else 60.0
+        return max(_SHORTEST, lease) if isinstance(lease, int | float) else 60.0
 
     # -- states --------------------------------------------------------------------------------
 
@@ -154,6 +174,8 @@ class Enrolment:
         self._ask(self._ask_renewal())
 
     def _ask(self, work: Any) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
         asking: Deferred[None] = ensureDeferred(work)
         self._asking = asking
         asking.addErrback(self._not_answered)
@@ -170,7 +192,8 @@ class Enrolment:
         if not isinstance(error, Co2Error):
             self._log.failure("registering failed", failure)
         text = error.text if isinstance(error, Co2Error) else str(error)
-        if self.state is EnrolmentState.ENROLLED and not isinstance(error, TransportFailed):
+        answered = isinstance(error, Co2Error) and not isinstance(error, _NO_ANSWER)
+        if self.state is EnrolmentState.ENROLLED and answered:
             self._offer()
             return
         wait = self._backoff.next()

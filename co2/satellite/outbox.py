@@ -7,24 +7,27 @@ cannot work yet (not registered, relay away) just lags behind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.python.threadable import isInIOThread
 
-from co2.errors import Co2Error, UnsupportedValue
+from co2.errors import Co2Error, ShuttingDown, SystemFailed, UnsupportedValue
 from co2.interfaces import ICourier, IJournal
-from co2.model.calls import Encoded
 from co2.model.hosts import Address, HostId
 from co2.model.messages import Entry, Message
 from co2.model.sent import Sent
-from co2.wire.xmlrpc import encode_value
+from co2.wire.xmlrpc import decode_call, encode_members, encode_value, wrap_members
 
 _NOWHERE = Address("127.0.0.1", 1)
+_IN_VAIN = 3
+"""Tries after which a destination counts as away: a second or so, longer than a hiccup."""
+
 _SERVER_SETS = frozenset({"id", "host_id", "time", "data", "seq", "hops", "token", "secret"}) | {
     "client_address",
     "redelivered",
@@ -52,7 +55,7 @@ class Outbox:
         random: this host's random part.
         journal: keeps what is not delivered.
         reactor: for `send()` in other threads.
-        make_id: makes ULIDs; called from any thread, one at a time.
+        make_id: makes ULIDs; called from any thread.
         now: UNIX seconds.
         deliver_here: hands a message to this host's own plugins (`local=True`).
     """
@@ -77,9 +80,20 @@ class Outbox:
         self._couriers: dict[str, ICourier] = {}
         self._pending: dict[int, _Pending] = {}
         self._early: list[tuple[Message, Sent]] | None = []
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._pending)
+
+    def is_brought(self, given_up: Collection[str] = ()) -> bool:
+        """Tell whether nothing is left that could be brought away soon.
+
+        Args:
+            given_up: destinations that are known not to be there.
+        """
+        away = {name for name, one in self._couriers.items() if one.tries >= _IN_VAIN}
+        away.update(given_up)
+        return all(pending.open <= away for pending in self._pending.values())
 
     def add_courier(self, name: str, courier: ICourier) -> None:
         """Let one more destination have every message."""
@@ -112,6 +126,7 @@ class Outbox:
             for name, value in message.items()
             if name not in _SERVER_SETS
         }
+        encode_members(extra, fine_times=True)  # names can be wrong too, and now one can be told
         encoded = encode_value(message["data"], "data", True)
         sent = Sent(self._make_id())
         taken = Message(
@@ -154,13 +169,21 @@ class Outbox:
             self._finish(entry.seq, pending)
 
     def close(self) -> Deferred[Any]:
-        """End every courier."""
+        """End every courier; whoever waits for a message is told that it was not delivered."""
+        self._closed = True
+        pending, self._pending = self._pending, {}
+        early, self._early = self._early or [], None
+        for sent in [*(one.sent for one in pending.values()), *(sent for _, sent in early)]:
+            sent.settle(_closing())
         return DeferredList(
             [maybeDeferred(courier.close) for courier in self._couriers.values()],
             consumeErrors=True,
         )
 
     def _take(self, message: Message, sent: Sent, local: bool) -> None:
+        if self._closed:
+            sent.settle(_closing())
+            return
         if local:
             self._deliver_here(message)
         if self._early is not None:
@@ -180,16 +203,20 @@ class Outbox:
         self._pending[entry.seq] = _Pending(sent, set(self._couriers), outcome)
         self.wake()
 
-    def _refused(self, failure: Any, sent: Sent) -> None:
-        failure.trap(Co2Error)
-        self._log.warn("message {id} was not taken: {why}", id=sent.id, why=failure.value.text)
-        sent.settle(failure.value)
+    def _refused(self, failure: Failure, sent: Sent) -> None:
+        error = failure.value
+        if not isinstance(error, Co2Error):
+            self._log.failure("message {id} cannot be kept", failure, id=sent.id)
+            error = SystemFailed("this host cannot keep messages; its log says why")
+        self._log.warn("message {id} was not taken: {why}", id=sent.id, why=error.text)
+        sent.settle(error)
 
     def _finish(self, seq: int, pending: _Pending) -> None:
         del self._pending[seq]
-        pending.sent.settle(pending.error or pending.outcome)
         # Entries settle in the order of the slowest courier, so the first open one is the bound.
         self._journal.release(next(iter(self._pending)) - 1 if self._pending else seq)
+        # Last: whoever waited may send the next message at once, and there must be room for it.
+        pending.sent.settle(pending.error or pending.outcome)
 
 
 def _add(outcome: dict[str, Any], answer: Any) -> None:
@@ -203,14 +230,24 @@ def _add(outcome: dict[str, Any], answer: Any) -> None:
 
 
 def _check_topic(topic: str | None) -> str | None:
-    if topic is not None and (not isinstance(topic, str) or not 0 < len(topic) <= 255):
+    if topic is None:
+        return None
+    if not isinstance(topic, str) or not 0 < len(topic) <= 255:
         raise UnsupportedValue("a topic is a string of 1 to 255 characters: dotted words")
+    encode_value(topic, "topic")
     return topic
 
 
+def _closing() -> ShuttingDown:
+    return ShuttingDown("this satellite stops; the message was not delivered", retry_after=2.0)
+
+
 def struct_for_plugins(message: Message) -> dict[str, Any]:
-    """Give the struct that this host's own plugins get of a message sent here."""
-    struct = message.as_struct()
-    return {
-        name: value.value if isinstance(value, Encoded) else value for name, value in struct.items()
-    }
+    """Give the struct that this host's own plugins get of a message sent here.
+
+    It is read back from the bytes, so that it is what all others get, and not the sender's own
+    object, which the sender may go on to change.
+    """
+    written = wrap_members("notify", (encode_members(message.as_struct(), fine_times=True),))
+    (struct,) = decode_call(b"".join(written)).params
+    return dict(struct)

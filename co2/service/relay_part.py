@@ -128,9 +128,11 @@ class RelayPart:
         """End pings and couriers."""
         if self._pruning.running:
             self._pruning.stop()
+        # Pings first: one that fails because its line is closed here says nothing of its host.
+        stopped = self.pinger.stop()
         for presence in self.roster:
             self.lines.drop(presence)
-        return gatherResults([self.pinger.stop(), self.fanout.close()])
+        return gatherResults([stopped, self.fanout.close()])
 
     def _is_delivered(self) -> bool:
         return not any(

@@ -6,7 +6,7 @@ import secrets
 from importlib.metadata import entry_points
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.defer import Deferred, gatherResults
 
 from co2 import __version__
 from co2.delivery.backoff import Backoff
@@ -30,6 +30,9 @@ from co2.wire.xmlrpc import encode_members
 
 _DOUBTS = 5
 """How often a refused identity is mended by registering again before a message is given up."""
+
+_RELAY = "relay"
+"""The relay's name among those that messages go to."""
 
 _LONGEST_WAIT = 10.0
 """Seconds between two tries to reach a relay that is away."""
@@ -90,11 +93,12 @@ class SatellitePart:
         self.outbox.open()
 
     def drain(self, timeout: float) -> Deferred[Any]:
-        """Wait until what plugins have sent is delivered; at most `timeout` seconds."""
-        enrolment = self.enrolment
-        if enrolment is not None and enrolment.trouble:
-            return succeed(None)
-        return until(lambda: not len(self.outbox), self._base.reactor, timeout)
+        """Wait until what plugins have sent has gone where somebody is; at most `timeout` s."""
+        return until(self._is_brought, self._base.reactor, timeout)
+
+    def _is_brought(self) -> bool:
+        unregistered = self.enrolment is not None and self.enrolment.trouble
+        return self.outbox.is_brought([_RELAY] if unregistered else [])
 
     def end_plugins(self, timeout: float) -> Deferred[Any]:
         """Call every plugin's `__exit__`, and wait for them; at most `timeout` seconds.
@@ -117,12 +121,13 @@ class SatellitePart:
         base = self._base
         found = find_packages(base.settings.plugin_dirs, entry_points(group=GROUP))
         return Loader(
-            found, self._send, base.reactor, base.reactor, lambda: base.settings.receive_timeout
+            found, self.send, base.reactor, base.reactor, lambda: base.settings.receive_timeout
         )
 
-    def _send(
+    def send(
         self, message: Any, topic: str | None = None, local: bool = False, retain: bool = False
     ) -> Sent:
+        """Take a plugin's message; see `Outbox.send`."""
         return self.outbox.send(message, topic, local, retain)
 
     def _deliver_here(self, message: Message) -> None:
@@ -143,7 +148,7 @@ class SatellitePart:
     def _enrol(self, relay: RelaySetting) -> None:
         base = self._base
         courier = self._open_courier(relay)
-        self.outbox.add_courier("relay", courier)
+        self.outbox.add_courier(_RELAY, courier)
         self.inbox.expect_relay(self._notify_token)
 
         def enrolled(answer: dict[str, Any]) -> None:
@@ -213,7 +218,7 @@ class SatellitePart:
 
     def _relayed(self, entry: Any, outcome: Any) -> None:
         self._doubts = 0
-        self.outbox.settled("relay", entry, outcome)
+        self.outbox.settled(_RELAY, entry, outcome)
 
     def _retry(self, error: Co2Error) -> float | None:
         """Mend a lost registration before a message is given up."""

@@ -168,6 +168,8 @@ class Server(Service):
             self._holdings.close()
 
     async def _end_parts(self, base: Foundation, timeout: float) -> None:
+        # While plugins still run: a conversation's `finally` is theirs, and may need their thread.
+        await base.conversations.close_all()
         if self._satellite is not None:
             await self._satellite.end_plugins(timeout)
             await self._satellite.drain(timeout)

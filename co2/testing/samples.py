@@ -12,13 +12,18 @@ from co2.model.messages import Message
 
 
 def result_of(deferred: Deferred[Any]) -> Any:
-    """Give what a Deferred has come to by now, or raise it.
+    """Give what a Deferred has come to by now, or raise it; a value can be asked for again.
 
     Raises:
         AssertionError: nothing has come yet.
     """
     got: list[Any] = []
-    deferred.addBoth(got.append)
+
+    def note(result: Any) -> Any:
+        got.append(result)
+        return None if isinstance(result, Failure) else result
+
+    deferred.addBoth(note)
     assert got, "nothing has come yet"
     if isinstance(got[0], Failure):
         got[0].raiseException()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 import xmlrpc.client
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,15 @@ class Server(Watched):
     def token(self) -> str:
         return (self.state / "admin.token").read_text().strip()
 
+    def secrets(self) -> list[str]:
+        """Give what must be in no log: the admin token, and what proves the identity."""
+        file = self.state / "co2.sqlite"
+        if not file.exists():
+            return []
+        with closing(sqlite3.connect(file)) as database:
+            rows = database.execute("SELECT secret FROM identity").fetchall()
+        return [self.token, *(secret for (secret,) in rows)]
+
     @property
     def as_admin(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"}
@@ -101,7 +112,8 @@ class Server(Watched):
 class Network:
     """Starts servers, and kills at its own end those that are still there.
 
-    A traceback in any log is a failure, unless a test says that it is `expecting_tracebacks`.
+    A traceback in any log is a failure, unless a test says that it is `expecting_tracebacks`; a
+    secret of any server in any log is one always.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -115,8 +127,15 @@ class Network:
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         for server in self._servers:
             server.close()
-        if kind is None and not self.expecting_tracebacks:
-            for server in self._servers:
+        if kind is None:
+            self._look_through_logs()
+
+    def _look_through_logs(self) -> None:
+        secrets = [secret for server in self._servers for secret in server.secrets()]
+        for server in self._servers:
+            assert not [secret for secret in secrets if secret in server.log], server.log
+            assert "Starting factory" not in server.log, server.log
+            if not self.expecting_tracebacks:
                 assert "Traceback" not in server.log, server.log
                 assert "Unhandled" not in server.log, server.log
 

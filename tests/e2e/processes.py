@@ -111,6 +111,9 @@ class Watched:
     def hang_up(self) -> None:
         os.kill(self.pid, signal.SIGHUP)
 
+    def interrupt(self) -> None:
+        os.kill(self.pid, signal.SIGINT)
+
     def stop(self) -> int:
         """SIGTERM, and give the exit code."""
         self._process.terminate()

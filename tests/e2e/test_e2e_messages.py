@@ -123,6 +123,17 @@ def test_order_and_number(four: Four) -> None:
     assert re.findall(numbered, four.foreign.log) == wanted
 
 
+def test_large_messages(four: Four) -> None:
+    """Megabytes travel too, and what comes behind them keeps its place."""
+    large = "x" * 3_000_000
+    four.two.probe("send", large, False, 3)
+    four.two.probe("send", "behind them")
+    eventually(lambda: data_of(four.one)[-1], lambda data: data == "behind them")
+    got(four.foreign, "behind them")
+    assert data_of(four.one)[-4:] == [large] * 3 + ["behind them"]
+    assert four.foreign.log.count(large) == 3
+
+
 def test_sending_is_answered(four: Four) -> None:
     """`await self.send(…)` tells the relay's number and how many hosts it goes to."""
     answer = four.one.probe("send_and_wait", "answered")

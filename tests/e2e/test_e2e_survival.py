@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import sqlite3
 import sys
 import threading
@@ -52,6 +53,20 @@ def test_relay_killed_and_started(network: Network, relay_settings: dict[str, An
         foreign.write("foreign again")
         eventually(lambda: data_of(one)[-1], lambda data: data == "foreign again")
         assert data_of(two) == ["while it was away", "from one again", "foreign again"]
+
+
+def test_relay_that_forgot_all(network: Network, relay_settings: dict[str, Any]) -> None:
+    """A relay that comes back with an empty state folder is told again who is there."""
+    relay = network.relay(**relay_settings)
+    one = network.satellite("one", relay=relay.url)
+    two = network.satellite("two", relay=relay.url)
+    relay.sees("one", "two")
+    relay.kill()
+    shutil.rmtree(relay.state)
+    relay = network.again("relay", "relay")
+    relay.sees("one", "two")
+    one.probe("send", "to the new relay")
+    assert [m["data"] for m in two.hears(1)] == ["to the new relay"]
 
 
 def test_satellite_killed_and_started(network: Network, relay_settings: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import click
 
 from co2.app.cli.arguments import read_arguments
 from co2.app.cli.output import show, show_json
-from co2.app.cli.target import Target, Through, client_options, host_option
+from co2.app.cli.target import Target, client_options, host_option
 
 _NUMBER = re.compile(r"-[0-9.]")
 
@@ -47,5 +47,5 @@ def call(
         co2 call test '{"a": [1, 2.5, true]}' --json
     """
     params = read_arguments(arguments)
-    result = (Through(target, host) if host else target).call(method, *params)
+    result = target.behind(host).call(method, *params)
     (show_json if as_json else show)(result)

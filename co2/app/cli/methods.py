@@ -29,6 +29,8 @@ class Told:
     @property
     def line(self) -> str:
         """The call as one would write it."""
+        if not self.signature:
+            return ""
         returns = self.signature.get("returns", "any")
         return f"({', '.join(self._parameters())})" + ("" if returns == "any" else f" -> {returns}")
 
@@ -71,7 +73,7 @@ def methods(target: Target, pattern: str, host: str | None, verbose: bool, as_js
         co2 methods 'example.*'
         co2 methods -v relay.register
     """
-    found = ask(Through(target, host) if host else target, pattern)
+    found = ask(target.behind(host), pattern)
     if as_json:
         show_json([one.as_struct() for one in found])
     else:
@@ -84,7 +86,9 @@ def methods(target: Target, pattern: str, host: str | None, verbose: bool, as_js
 
 def ask(server: Target | Through, pattern: str) -> list[Told]:
     """Ask a server about its methods whose names match a glob pattern."""
-    names = [name for name in server.call("system.listMethods") if fnmatchcase(str(name), pattern)]
+    listed = server.call("system.listMethods")
+    names = [str(name) for name in listed] if isinstance(listed, list) else []
+    names = [name for name in names if fnmatchcase(name, pattern)]
     told: list[Told] = []
     for start in range(0, len(names), _AT_ONCE):
         told.extend(_ask_about(server, names[start : start + _AT_ONCE]))
@@ -98,10 +102,16 @@ def _ask_about(server: Target | Through, names: list[str]) -> Iterator[Told]:
         for method in ("co2.get_method_signature", "co2.get_method_help")
     ]
     answers = server.call("system.multicall", asked)
+    if not isinstance(answers, list) or len(answers) != len(asked):
+        answers = [None] * len(asked)
     for name, signature, text in zip(names, answers[::2], answers[1::2], strict=True):
-        # A fault is a struct: the method has gone since it was listed.
-        if isinstance(signature, list) and isinstance(text, list):
-            yield Told(name, signature[0], text[0])
+        # A fault comes as a struct, an answer in a list. Servers of others tell no signatures.
+        yield Told(name, _told(signature, {}), _told(text, ""))
+
+
+def _told(answer: Any, otherwise: Any) -> Any:
+    found = isinstance(answer, list) and answer and isinstance(answer[0], type(otherwise))
+    return answer[0] if found else otherwise
 
 
 def _show(told: Told, verbose: bool) -> None:
@@ -110,7 +120,7 @@ def _show(told: Told, verbose: bool) -> None:
     with to.capture() as captured:
         to.print(name, soft_wrap=True)
     click.echo(captured.get(), nl=False)
-    lines = told.help.splitlines() or [""]
+    lines = told.help.splitlines()
     if verbose:
         lines.append(f"(level {told.signature.get('level', 'unknown')})")
     for line in lines if verbose else lines[:1]:

@@ -22,7 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_PLAIN_WIDTH = 10_000
+_WIDTH = 10_000
 _SHOWN_BYTES = 32
 
 
@@ -129,9 +129,10 @@ def _is_unclear(text: str) -> bool:
 
 def console() -> Console:
     """Give a console that decorates for terminals only."""
+    # A line that is too long is the terminal's to break: a host_id in pieces cannot be copied.
     if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
-        return Console()
-    return Console(color_system=None, width=_PLAIN_WIDTH)
+        return Console(width=_WIDTH)
+    return Console(width=_WIDTH, color_system=None)
 
 
 def show_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

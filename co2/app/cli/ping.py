@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from co2.app.cli.output import say, show_json
-from co2.app.cli.target import Target, Through, client_options, host_option
+from co2.app.cli.target import Target, client_options, host_option
 
 
 @click.command()
@@ -22,7 +22,7 @@ def ping(target: Target, host: str | None, as_json: bool) -> None:
     For example:
         co2 ping --url http://127.0.0.1:2004/
     """
-    way = Through(target, host) if host else target
+    way = target.behind(host)
     way.call("ping")  # opens the connection, so that the next one measures the server
     began = time.perf_counter()
     answer = way.call("ping")

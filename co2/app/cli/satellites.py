@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from co2.app.cli.output import say, show_json, show_table
-from co2.app.cli.target import Target, client_options
+from co2.app.cli.target import Target, client_options, no_relay
 
 _HEADS = ("nick", "host_id", "state", "lease", "ping ms", "queued", "version", "trouble")
 
@@ -26,12 +26,16 @@ def satellites(target: Target, as_json: bool) -> None:
         co2 satellites --url http://127.0.0.1:2004/
     """
     records = target.ask_relay("relay.get_satellites")
+    if not isinstance(records, list) or not all(isinstance(one, dict) for one in records):
+        raise no_relay(target, "relay.get_satellites")
     if as_json:
         show_json(records)
     elif not records:
         say("no satellite is registered")
     else:
-        show_table(_HEADS, [_row(record) for record in sorted(records, key=_order)])
+        rows = [_row(record) for record in sorted(records, key=_order)]
+        width = len(_HEADS) if any(row[-1] for row in rows) else len(_HEADS) - 1
+        show_table(_HEADS[:width], [row[:width] for row in rows])
 
 
 def _order(record: Mapping[str, Any]) -> tuple[str, str]:
@@ -53,9 +57,10 @@ def _row(record: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _lease(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds > 0 else "over"
+def _lease(seconds: Any) -> str:
+    return f"{seconds:.0f} s" if isinstance(seconds, int | float) and seconds > 0 else "over"
 
 
-def _ping(milliseconds: float) -> str:
-    return f"{milliseconds:.1f}" if milliseconds >= 0 else "-"
+def _ping(milliseconds: Any) -> str:
+    known = isinstance(milliseconds, int | float) and milliseconds >= 0
+    return f"{milliseconds:.1f}" if known else "-"

@@ -9,7 +9,7 @@ import click
 
 from co2.app.cli.arguments import read_value
 from co2.app.cli.output import say, show_json
-from co2.app.cli.target import Target, client_options
+from co2.app.cli.target import Target, client_options, no_relay
 from co2.app.cli.visiting import visiting
 
 
@@ -35,8 +35,10 @@ def send(target: Target, data: str, topic: str | None, retain: bool, as_json: bo
         message["retain"] = True
     with visiting(target, "co2 send") as proof:
         answer = target.call("relay.relay", {**message, **proof})
+    if not isinstance(answer, dict):
+        raise no_relay(target, "relay.relay")
     if as_json:
         show_json(answer)
         return
-    count = answer["recipients"]
-    say(f"sent {answer['id']} to {count} satellite{'' if count == 1 else 's'}")
+    count = answer.get("recipients")
+    say(f"sent {answer.get('id')} to {count} satellite{'' if count == 1 else 's'}")

@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from co2.app.cli.credential import find_server
-from co2.errors import Denied, MethodNotFound
+from co2.errors import Denied, MethodNotFound, Unreachable
 from co2.model.hosts import Address, HostId
 from co2.net.client import Client
 
@@ -41,6 +41,14 @@ class Target:
         self.authorization = authorization
         self.timeout = timeout
         self._client = Client(address, authorization, timeout)
+
+    def behind(self, host: str | None) -> Target | Through:
+        """Give the satellite of that host_id or nick behind this relay; this server for None."""
+        if host is None:
+            return self
+        longer = self.timeout + RELAYED_LONGER
+        self._client = Client(self.address, self.authorization, longer)
+        return Through(self, host)
 
     def call(self, method: str, *params: Any) -> Any:
         """Call a method of the server; raises what `Client.call` raises."""
@@ -78,7 +86,7 @@ class Through:
     """
 
     def __init__(self, relay: Target, host: str) -> None:
-        self._relay = Target(relay.address, relay.authorization, relay.timeout + RELAYED_LONGER)
+        self._relay = relay
         self._whom = {"host_id" if _is_host_id(host) else "nick": host}
         self._timeout = relay.timeout
 
@@ -86,6 +94,14 @@ class Through:
         """Call a method of the satellite."""
         request = {"method": method, "params": list(params), "timeout": self._timeout}
         return self._relay.call("relay.call", {**self._whom, **request})
+
+
+def no_relay(target: Target, method: str) -> Unreachable:
+    """Give the error for an answer that no relay would give."""
+    return Unreachable(
+        f"{target.address} answers {method} with something else than a relay does: another "
+        "program seems to listen there"
+    )
 
 
 def _is_host_id(text: str) -> bool:

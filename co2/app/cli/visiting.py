@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from co2 import __version__
-from co2.app.cli.target import Target
+from co2.app.cli.target import Target, no_relay
 from co2.errors import Co2Error
 
 
@@ -42,7 +42,10 @@ def visiting(relay: Target, nick: str) -> Iterator[Mapping[str, Any]]:
     with _held_port() as port:
         visitor = {**draw_visitor(nick, port), "callback": False}
         answer = relay.ask_relay("relay.register", visitor)
-        proof = {"host_id": answer["host_id"], "token": answer["token"]}
+        try:
+            proof = {"host_id": answer["host_id"], "token": answer["token"]}
+        except (TypeError, KeyError):
+            raise no_relay(relay, "relay.register") from None
         try:
             yield proof
         finally:
