@@ -36,6 +36,14 @@ class IReceiver(Interface):
     name = Attribute("dotted name of the plugin class, a str")
     receives = Attribute("whether it wants messages at all, a bool")
 
+    def wants(topic: str | None, superseded: bool) -> bool:
+        """Tell whether it wants a message of that topic.
+
+        Args:
+            topic: the message's, or None.
+            superseded: its author has sent a newer one on the same topic already.
+        """
+
     def deliver(struct: dict[str, Any]) -> Any:
         """Hand a message over.
 
@@ -168,6 +176,8 @@ class ILedger(Interface):
 
 class ITaken(Interface):
     """What an inbox has taken: so that nothing is run twice, whatever happens to the host."""
+
+    outlives = Attribute("whether it is still known after the process has died, a bool")
 
     def known(key: tuple[str, str]) -> Taken | None:
         """Give what is known of the message of that (random, id)."""

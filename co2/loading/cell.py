@@ -25,6 +25,7 @@ from co2.interfaces import IProcedureSource, IReceiver
 from co2.loading.worker import Worker
 from co2.model.calls import Level
 from co2.model.procedure import Procedure
+from co2.model.topics import TopicFilter
 
 _TEXT = 200
 """Characters of a plugin's own words that travel."""
@@ -58,6 +59,8 @@ class Cell:
     ) -> None:
         self.name = f"{package}.{module}.{type(plugin).__name__}"
         self.receives = type(plugin).receive is not Co2Plugin.receive or "receive" in vars(plugin)
+        self.topics = TopicFilter(type(plugin).topics)
+        self.newest = _wants_newest(type(plugin).backlog)
         self.state = "running"
         self.error = ""
         self.plugin = plugin
@@ -67,6 +70,10 @@ class Cell:
         self._receive_timeout = receive_timeout
         self._worker = worker
         self._stuck = 0
+
+    def wants(self, topic: str | None, superseded: bool) -> bool:
+        """Tell whether the plugin wants a message; see `IReceiver.wants`."""
+        return self.topics.matches(topic) and not (superseded and self.newest)
 
     # -- messages ------------------------------------------------------------------------------
 
@@ -220,6 +227,12 @@ class Cell:
             "state": self.state,
             "error": self.error,
         }
+
+
+def _wants_newest(backlog: str) -> bool:
+    if backlog not in ("everything", "newest"):
+        raise ValueError(f"backlog = {backlog!r} is neither 'everything' nor 'newest'")
+    return backlog == "newest"
 
 
 def _wants_exc_info(method: Callable[..., Any]) -> bool:

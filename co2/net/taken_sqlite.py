@@ -27,6 +27,8 @@ _CLEAN_EVERY = 1_000
 class SqliteTaken:
     """See the module; `file` is where it is written."""
 
+    outlives = True
+
     def __init__(self, file: JournalFile) -> None:
         self._file = file
         self._running: dict[tuple[str, str], bytes] = {}

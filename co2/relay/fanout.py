@@ -90,6 +90,10 @@ class Fanout:
             journal, clock, make_id, self.wants, self._extra, self._settled, self._greeting
         )
 
+    def add_courier(self, name: str, courier: ICourier) -> None:
+        """Let somebody else have every message too: a relay that this one has joined."""
+        self._couriers[name] = courier
+
     def publish(self, message: Message) -> Deferred[Entry]:
         """Keep a message and see that everybody gets it; fires when it is safe."""
         return self._journal.append(message).addCallback(self._appended)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from twisted.logger import Logger
 from twisted.web.resource import IResource
 
+from co2.delivery.doors import Doors
 from co2.interfaces import INetwork, IProcedureSource, IProperties
 from co2.model.hosts import Address, Identity
 from co2.model.settings import Settings
@@ -28,8 +29,8 @@ from co2.wire.limits import DEFAULT_LIMITS
 FEATURES = ("conversations", "relayed", "redelivered", "fine_times")
 """What of the protocol this server speaks, beyond what every version has."""
 
-_KEPT_BYTES = {"relay.relay": "data", "notify": "data"}
-"""Methods whose 'data' is passed on, or told apart, as the bytes that it came in."""
+_KEPT_BYTES = {"relay.relay": "data"}
+"""Methods whose 'data' is passed on as the bytes that it came in."""
 
 
 def draw_identity() -> Identity:
@@ -63,7 +64,9 @@ class Foundation:
         self._parts: list[IProperties] = []
         self.about = About(self.host_id, surroundings.now, reactor.seconds, self._parts)
         self.server = self._serve(FrontPage(self.registry, self.about))
+        self.doors = Doors()
         self.enter(
+            self.doors,
             self.about,
             Introspection(self.registry, self.dispatcher, features=FEATURES),
             ConversationMethods(self.conversations, self.dispatcher.begin),

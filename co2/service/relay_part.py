@@ -26,6 +26,7 @@ from co2.relay.procedures import RelayProcedures
 from co2.relay.receipts import Receipts
 from co2.relay.roster import PUSHED, Presence, Roster
 from co2.service.foundation import Foundation
+from co2.service.uplink import Uplink
 from co2.wire.xmlrpc import encode_members
 
 WRITTEN_AHEAD = 2
@@ -54,6 +55,7 @@ class RelayPart:
         )
         self.lines = Lines(self._open_line)
         self._pruning = LoopingCall(self._prune)
+        self._uplinks: list[Uplink] = []
         self.fanout = Fanout(
             self.journal,
             self.journal,
@@ -107,6 +109,13 @@ class RelayPart:
         """Take up the satellites that were there before, and begin to ping."""
         self.roster.load(self._base.reactor.seconds(), self.journal.cursors())
         self.pinger.start()
+        for upstream in self._base.settings.upstream:
+            uplink = Uplink(
+                self._base, upstream, self.journal, self.intake.take_relayed, WRITTEN_AHEAD, BATCH
+            )
+            self._uplinks.append(uplink)
+            self.fanout.add_courier(uplink.name, uplink.courier)
+            uplink.start()
         self._pruning.clock = self._base.reactor
         self._pruning.start(_PRUNE_EVERY)
 
@@ -132,7 +141,8 @@ class RelayPart:
         stopped = self.pinger.stop()
         for presence in self.roster:
             self.lines.drop(presence)
-        return gatherResults([stopped, self.fanout.close()])
+        leaving = [uplink.stop() for uplink in self._uplinks]
+        return gatherResults([stopped, *leaving, self.fanout.close()])
 
     def _is_delivered(self) -> bool:
         return not any(
@@ -146,6 +156,7 @@ class RelayPart:
 
     def _prune(self) -> None:
         cursors = {presence.random: presence.settled for presence in self.roster}
+        cursors.update((uplink.name, uplink.courier.cursor) for uplink in self._uplinks)
         self.journal.prune(self._base.surroundings.now(), cursors)
 
     def _changed(self, presence: Presence) -> None:
