@@ -160,10 +160,10 @@ def _contradictions(settings: Settings) -> list[str]:
             "are configured: set insecure = True to give strangers the level call, or listen on "
             "interface=127.0.0.1"
         )
-    if settings.listen.startswith("unix:") and settings.relay is not None:
+    if settings.listen.startswith("unix:") and settings.relay == "embedded":
         found.append(
-            f"listen = {settings.listen!r} has no port that a relay could call back: "
-            "set relay = None, or listen on tcp"
+            f"listen = {settings.listen!r} has no port at which its own relay could be reached: "
+            "set relay = None or a URL, or listen on tcp"
         )
     return found
 

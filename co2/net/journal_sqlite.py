@@ -66,9 +66,11 @@ class SqliteJournal:
         self._tail_bytes = 0
         self._now = now
         self._cursors: dict[str, Cursor] = {}
+        self._names: set[str] = set()
         self._released = 0
         self._pruned = 0
         self.journal_id = self._load_id(fresh_id)
+        self._names.update(self.cursors())
         rows = file.rows("SELECT seq FROM last WHERE journal = ?", name)
         self.last_seq: int = rows[0][0] if rows else 0
         self._given = self.last_seq
@@ -263,13 +265,21 @@ class SqliteJournal:
         return {name: Cursor(joined, seq, bool(greeted)) for name, joined, seq, greeted in rows}
 
     def keep_cursor(self, name: str, cursor: Cursor) -> None:
-        """Write how far somebody has come; with the next group, or a moment later."""
+        """Write how far somebody has come; a moment later, but for the first time at once.
+
+        So the first one is in the file ahead of every message that comes after it.
+        """
         self._cursors[name] = cursor
+        if name not in self._names:
+            self._names.add(name)
+            self._flush()
+            return
         self._file.soon(self._flush)
 
     def forget_cursor(self, name: str) -> None:
         """Drop what is known of somebody who is gone."""
         self._cursors.pop(name, None)
+        self._names.discard(name)
         self._file.write(
             ("DELETE FROM cursor WHERE journal = ? AND name = ?", (self._name, name)),
             ("DELETE FROM expired WHERE name = ?", (name,)),

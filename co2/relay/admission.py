@@ -151,9 +151,12 @@ class Admission:
             return former
         if request.get("secret") or request.get("token"):
             return None
-        # A host that has no identity of its own is known by where it listens.
+        # A host that has no identity of its own is known by where it listens, if it was reached
+        # there: behind one NAT several may be at the same address, as far as this relay can tell.
         there = self._roster.at(address)
-        return there if there is not None and there.registration.proof is None else None
+        if there is None or there.state is HostState.POLL or request.get("callback") is False:
+            return None
+        return there if there.registration.proof is None else None
 
     def _prove(self, former: Presence, request: Mapping[str, Any], address: Address) -> None:
         proof, secret = former.registration.proof, request.get("secret")

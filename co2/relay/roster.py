@@ -19,8 +19,8 @@ from co2.model.hosts import Address, HostState, Registration
 from co2.model.messages import Cursor
 from co2.model.topics import TopicFilter
 
-_UNDER_WAY = 256
-"""Messages that may have been in flight to one satellite at most."""
+_UNDER_WAY = 2048
+"""Messages at most that one satellite may have got ahead of the cursor that was written last."""
 
 _STEP = 0.25
 _STEPS = 1000
@@ -174,23 +174,27 @@ class Roster:
         """Give every satellite, as a view that must not outlive a change."""
         return self._by_random.values()
 
-    def load(self, now: float, cursors: Mapping[str, Cursor]) -> None:
+    def load(self, now: float, cursors: Mapping[str, Cursor], newest: int) -> None:
         """Take what the store kept; everybody gets one lease to be heard again.
 
         Args:
             now: seconds.
             cursors: how far everybody had come.
+            newest: number of the last message. Who has no cursor registered in the last moment of
+                the former run: a cursor is written ahead of every message that comes after it.
         """
         # Where two were at one address, the one that registered last is the one that is there.
         for registration in sorted(self._store.load(), key=lambda one: one.seen):
             presence = Presence(registration, lease_until=now + self.lease)
-            known = cursors.get(presence.random)
-            if known is not None:
-                presence.joined, presence.cursor, presence.greeted = known
-                # Nobody knows what was under way when this relay ended.
-                presence.reached = presence.cursor + _UNDER_WAY
+            known = cursors.get(presence.random, Cursor(newest, newest, False))
+            presence.joined, presence.cursor, presence.greeted = known
+            # Nobody knows what was under way when this relay ended.
+            presence.reached = min(newest, presence.cursor + _UNDER_WAY)
             self._by_random[presence.random] = presence
-            self._by_address[registration.address] = presence
+            if registration.state is HostState.POLL:
+                self._by_address.setdefault(registration.address, presence)
+            else:
+                self._by_address[registration.address] = presence
             if registration.relays_others:
                 self._relays.add(presence.random)
         for presence in self:
@@ -207,7 +211,13 @@ class Roster:
         return self._by_address.get(address)
 
     def is_displaced(self, presence: Presence) -> bool:
-        """Tell whether another has registered since at the address that this one had."""
+        """Tell whether another has registered since at the address that this one had.
+
+        Whoever cannot be connected to has no address that could be taken: behind one NAT many hosts
+        listen on the same port, and to the relay all of them are at one address.
+        """
+        if presence.state not in PUSHED:
+            return False
         return self._by_address.get(presence.registration.address) is not presence
 
     def find(self, random: str) -> Presence:
@@ -248,12 +258,14 @@ class Roster:
             presence.greeted = False
             self._by_random[registration.random] = presence
         else:
-            if not self.is_displaced(presence):
-                del self._by_address[presence.registration.address]
+            self._release_address(presence)
             presence.registration = registration
             presence.topics = TopicFilter(registration.topics)
             presence.lease_until = now + self.lease
-        self._by_address[registration.address] = presence
+        if registration.state is HostState.POLL:
+            self._by_address.setdefault(registration.address, presence)
+        else:
+            self._by_address[registration.address] = presence
         if registration.relays_others:
             self._relays.add(presence.random)
         self._changed(presence)
@@ -278,8 +290,7 @@ class Roster:
             return
         del self._by_random[presence.random]
         self._relays.discard(presence.random)
-        if not self.is_displaced(presence):
-            del self._by_address[presence.registration.address]
+        self._release_address(presence)
         self._store.forget(presence.random)
         presence.registration = presence.registration.evolve(state=HostState.GONE)
         self._changed(presence)
@@ -315,10 +326,19 @@ class Roster:
             elif silent_for > 0 and presence.state in (HostState.ONLINE, HostState.POLL):
                 self.update(presence, state=HostState.AWAY)
 
+    def _release_address(self, presence: Presence) -> None:
+        if self._by_address.get(presence.registration.address) is presence:
+            del self._by_address[presence.registration.address]
+
     def _displace(self, registration: Registration) -> None:
-        """Two servers cannot listen on one address: who was there before is not any more."""
+        """Two servers cannot listen on one address: who was there before is not any more.
+
+        That is said of those that have been reached there; of others nobody knows where they are.
+        """
         former = self._by_address.get(registration.address)
         if former is None or former.random == registration.random:
+            return
+        if registration.state is HostState.POLL or former.state not in PUSHED:
             return
         if former.registration.proof is None:
             self.remove(former)

@@ -107,7 +107,8 @@ class RelayPart:
 
     def start(self) -> None:
         """Take up the satellites that were there before, and begin to ping."""
-        self.roster.load(self._base.reactor.seconds(), self.journal.cursors())
+        now = self._base.reactor.seconds()
+        self.roster.load(now, self.journal.cursors(), self.journal.last_seq)
         self.pinger.start()
         for upstream in self._base.settings.upstream:
             uplink = Uplink(
@@ -137,6 +138,7 @@ class RelayPart:
         """End pings and couriers."""
         if self._pruning.running:
             self._pruning.stop()
+        self.intake.close()
         # Pings first: one that fails because its line is closed here says nothing of its host.
         stopped = self.pinger.stop()
         for presence in self.roster:
