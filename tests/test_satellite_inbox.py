@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
+from co2.delivery.doors import Doors
 from co2.errors import ConflictingDuplicate, InvalidParams, ShuttingDown, Spoofed
+from co2.model.calls import Caller, Level
 from co2.satellite.inbox import Inbox
+from co2.satellite.taken import MemoryTaken
 from co2.testing.contracts import ReceiverContract
 from co2.testing.plugins import RecordingReceiver
 from co2.testing.samples import result_of
@@ -27,16 +30,18 @@ class TestRecordingReceiver(ReceiverContract):
 class Room:
     """An inbox that expects a relay and a peer, and its plugins."""
 
-    def __init__(self, *receivers):
+    def __init__(self, *receivers, taken=None):
         self.receivers = list(receivers) or [RecordingReceiver()]
-        self.inbox = Inbox(lambda: self.receivers, lambda: "MADE")
-        self.inbox.expect_relay(RELAY)
-        self.inbox.expect_peer(PEER)
+        self.taken = taken or MemoryTaken()
+        self.inbox = Inbox(lambda: self.receivers, lambda: "MADE", self.taken)
+        self.doors = Doors()
+        self.doors.open(RELAY, self.inbox.take)
+        self.doors.open(PEER, self.inbox.take_from_peer)
 
     def take(self, data=1, ip="10.0.0.1", **more):
         struct = {"id": "1", "host_id": "them@10.0.0.9:2004", "data": data, "token": RELAY, **more}
         struct = {name: value for name, value in struct.items() if value is not None}
-        return self.inbox.take(struct, ip, 4000)
+        return self.doors.notify(Caller(Level.OPEN, ip, 4000, "stranger"), struct)
 
     @property
     def received(self):

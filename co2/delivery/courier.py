@@ -41,7 +41,14 @@ from co2.delivery.outcomes import (
     read_batch,
     retry_as_told,
 )
-from co2.errors import DocumentError, Fault, TimedOut, TransportFailed, remote_error
+from co2.errors import (
+    DocumentError,
+    Fault,
+    JournalFailed,
+    TimedOut,
+    TransportFailed,
+    remote_error,
+)
 from co2.interfaces import IBackoff, ICourier, IJournal, IPeer
 from co2.model.messages import Entry
 from co2.wire.limits import BATCH_LIMITS
@@ -141,6 +148,7 @@ class Courier:
         self._greeting = deque(greeting)
         self._greeted = greeted
         self._singly_to = 0
+        self._greets_singly = False
         self._posts = 0
         self._flight: deque[Flying] = deque()
         self._timer: IDelayedCall | None = None
@@ -186,6 +194,8 @@ class Courier:
                 if not entries:
                     return
                 self._write_ahead(entries)
+        except JournalFailed as error:
+            self._fail(error.text)
         finally:
             self._writing = False
 
@@ -206,7 +216,8 @@ class Courier:
 
     def _greet(self) -> None:
         batch: list[Flying] = []
-        while self._greeting and len(batch) < self._most_entries():
+        most = 1 if self._greets_singly else self._most_entries()
+        while self._greeting and len(batch) < most:
             flying = Flying(self._greeting.popleft(), None, greets=True)
             self._flight.append(flying)
             batch.append(flying)
@@ -286,7 +297,9 @@ class Courier:
             return
         if replies is None:
             # The peer refuses the batch as such: too much at once for it, or no multicall.
-            self._singly_to = max(self._singly_to, batch[-1].entry.seq)
+            self._greets_singly = True
+            if not batch[0].greets:
+                self._singly_to = max(self._singly_to, batch[-1].entry.seq)
             self._rewind()
             self.wake()
             return

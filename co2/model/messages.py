@@ -131,12 +131,12 @@ def digest_of(message: Message) -> bytes:
 
     It is of the value and not of its bytes: two relays may spell it in two ways.
     """
-    return digest_of_data(message.data, message.topic)
+    return digest_of_data(message.data, message.topic, message.retain)
 
 
-def digest_of_data(data: Any, topic: object) -> bytes:
-    """Give the same of a message's 'data' and 'topic'."""
-    text = f"{topic or ''}\0{plain(data)!r}"
+def digest_of_data(data: Any, topic: object, retain: object) -> bytes:
+    """Give the same of a message's 'data', 'topic' and 'retain'."""
+    text = f"{topic or ''}\0{retain is True}\0{plain(data)!r}"
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 

@@ -16,7 +16,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from co2.errors import Fault as FaultValue
-from co2.errors import Gone, InvalidParams, QueueFull, TimedOut, remote_error
+from co2.errors import Gone, InvalidParams, QueueFull, ShuttingDown, TimedOut, remote_error
 from co2.interfaces import IJournal
 from co2.model.calls import Caller, Encoded
 from co2.model.messages import Entry
@@ -47,9 +47,10 @@ class _Desk:
     """What waits for one host, and the request that waits for it."""
 
     calls: dict[str, _Call] = field(factory=dict)
-    waiting: Deferred[None] | None = None
+    waiting: Deferred[bool] | None = None
     timer: IDelayedCall | None = None
     greeting: list[Entry] | None = None
+    greeted_with: int = 0
     handed: int = 0
 
     def forget(self, number: str) -> None:
@@ -68,6 +69,7 @@ class Collecting:
         extra: gives further members of an entry for a satellite, written.
         settled: told what a satellite says of a message that it has collected.
         greeting: gives the last values that a new satellite is to have first.
+        greeted: told that it has them.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Collecting:
         extra: Callable[[Presence, Entry], bytes],
         settled: Callable[[Presence, Entry, Any], None],
         greeting: Callable[[Presence], list[Entry]],
+        greeted: Callable[[Presence], None],
     ) -> None:
         self._journal = journal
         self._clock = clock
@@ -87,7 +90,9 @@ class Collecting:
         self._extra = extra
         self._settled = settled
         self._greeting = greeting
+        self._greeted = greeted
         self._desks: dict[str, _Desk] = {}
+        self._closed = False
 
     # -- collecting ----------------------------------------------------------------------------
 
@@ -100,24 +105,35 @@ class Collecting:
         """
         most, wait = _read_bounds(request)
         desk = self._desks.setdefault(presence.random, _Desk())
-        self._send_home(desk)
+        self._end_wait(desk, False)
         self._acknowledge(presence, desk, request)
+        until = self._clock.seconds() + wait
         answer = self._gather(presence, desk, most)
-        if wait and not answer["messages"] and not answer["calls"]:
-            await self._wait(desk, wait)
+        while not answer["messages"] and not answer["calls"] and not self._closed:
+            left = until - self._clock.seconds()
+            if left <= 0 or not await self._wait(desk, left):
+                break
             answer = self._gather(presence, desk, most)
         return answer
 
     def wake(self) -> None:
         """Notice that the journal has grown."""
-        for desk in self._desks.values():
-            self._send_home(desk)
+        for desk in list(self._desks.values()):
+            self._end_wait(desk, True)
+
+    def close(self) -> None:
+        """Send home everybody who waits; nobody waits from here on."""
+        self._closed = True
+        for desk in list(self._desks.values()):
+            self._end_wait(desk, False)
+            for call in list(desk.calls.values()):
+                self._end(desk, call, ShuttingDown("this relay stops", retry_after=2.0))
 
     def drop(self, presence: Presence) -> None:
         """Forget a host that is gone; calls to it fail."""
         desk = self._desks.pop(presence.random, None)
         if desk is not None:
-            self._send_home(desk)
+            self._end_wait(desk, False)
             for call in list(desk.calls.values()):
                 self._end(desk, call, Gone("the satellite is not registered any more"))
 
@@ -128,7 +144,7 @@ class Collecting:
         receipts = {}
         for one in request.get("receipts") or ():
             if isinstance(one, Mapping) and isinstance(one.get("seq"), int):
-                receipts[one["seq"]] = {"plugins": one.get("plugins") or {}}
+                receipts[one["seq"]] = _read_receipt(one)
         # Only what was handed out by this relay can be acknowledged: numbers of another journal,
         # or of the time before a restart, say nothing here.
         upto = min(after, desk.handed)
@@ -139,13 +155,13 @@ class Collecting:
                 presence.cursor = upto
                 break
             for entry in entries:
+                presence.cursor = entry.seq
                 if self._wants(presence, entry):
                     self._settled(presence, entry, receipts.get(entry.seq, {}))
-                presence.cursor = entry.seq
-        if desk.greeting is not None and desk.handed:
-            # Who asks again has got the former answer, the greeting with it.
+        if desk.greeting is not None and after >= desk.greeted_with:
             desk.greeting = None
             presence.greeted = True
+            self._greeted(presence)
 
     def _gather(self, presence: Presence, desk: _Desk, most: int) -> dict[str, Any]:
         messages: list[Encoded] = []
@@ -154,6 +170,7 @@ class Collecting:
             desk.greeting = desk.greeting or self._greeting(presence)
             messages = [self._write(presence, entry, False) for entry in desk.greeting]
             presence.greeted = not messages
+        greets = bool(messages)
         last = presence.cursor
         while len(messages) < most and size < _MOST_BYTES:
             entries = self._journal.read(last, most - len(messages))
@@ -168,6 +185,9 @@ class Collecting:
                     size += entry.size
         desk.handed = max(desk.handed, last)
         presence.reached = max(presence.reached, desk.handed)
+        if greets:
+            # The greeting has no numbers of its own: it is acknowledged with what goes with it.
+            desk.greeted_with = last
         if not messages:
             presence.cursor = last
         calls = [_as_struct(call) for call in desk.calls.values() if not call.handed]
@@ -181,24 +201,25 @@ class Collecting:
         xml = b"<value><struct>" + members + more + b"</struct></value>"
         return Encoded(xml, None, entry.nil_at, False)
 
-    async def _wait(self, desk: _Desk, seconds: float) -> None:
-        waiting: Deferred[None] = Deferred()
+    async def _wait(self, desk: _Desk, seconds: float) -> bool:
+        """Wait for a reason to look again; False if there is none: it goes home empty."""
+        waiting: Deferred[bool] = Deferred()
         desk.waiting = waiting
-        desk.timer = self._clock.callLater(seconds, self._send_home, desk)
+        desk.timer = self._clock.callLater(seconds, self._end_wait, desk, False)
         try:
-            await waiting
+            return await waiting
         except CancelledError:
             if desk.waiting is waiting:
-                self._send_home(desk)
+                self._end_wait(desk, False)
             raise
 
-    def _send_home(self, desk: _Desk) -> None:
+    def _end_wait(self, desk: _Desk, look: bool) -> None:
         waiting, desk.waiting = desk.waiting, None
         if desk.timer is not None and desk.timer.active():
             desk.timer.cancel()
         desk.timer = None
         if waiting is not None and not waiting.called:
-            waiting.callback(None)
+            waiting.callback(look)
 
     # -- calls ---------------------------------------------------------------------------------
 
@@ -225,7 +246,7 @@ class Collecting:
                 timer.cancel()
             return result
 
-        self._send_home(desk)
+        self._end_wait(desk, True)
         return answer.addBoth(stop)
 
     def answer(self, presence: Presence, request: Mapping[str, Any]) -> bool:
@@ -260,6 +281,14 @@ def _read_bounds(request: Mapping[str, Any]) -> tuple[int, float]:
     if isinstance(wait, bool) or not isinstance(wait, int | float) or not wait >= 0:
         raise InvalidParams("relay.collect: 'wait' is not a number of seconds")
     return min(most, _MOST), min(float(wait), _LONGEST_WAIT)
+
+
+def _read_receipt(one: Mapping[str, Any]) -> Any:
+    """Give what `settled` is told: what the plugins said, or why the host refused the message."""
+    refused = one.get("refused")
+    if isinstance(refused, str) and refused:
+        return remote_error(FaultValue(0, refused))
+    return {"plugins": one.get("plugins") or {}}
 
 
 def _as_struct(call: _Call) -> dict[str, Any]:

@@ -87,7 +87,14 @@ class Fanout:
         self._waking: IDelayedCall | None = None
         self._closed = False
         self.collecting = Collecting(
-            journal, clock, make_id, self.wants, self._extra, self._settled, self._greeting
+            journal,
+            clock,
+            make_id,
+            self.wants,
+            self._extra,
+            self._settled,
+            self._greeting,
+            self._keep_cursor,
         )
 
     def add_courier(self, name: str, courier: ICourier) -> None:
@@ -146,7 +153,7 @@ class Fanout:
         if self._waking is not None:
             self._waking.cancel()
             self._waking = None
-        self.collecting.wake()
+        self.collecting.close()
         closing = [courier.close() for courier in self._couriers.values()]
         self._couriers.clear()
         return DeferredList(closing, consumeErrors=True)

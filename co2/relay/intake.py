@@ -134,6 +134,10 @@ class Intake:
             raise Spoofed("'via' is for relays that have registered with roles: ['relay']")
         return presence, await self.take_relayed(struct)
 
+    def close(self) -> None:
+        """Hold nothing back any more; what was held is not answered."""
+        self._sequence.close()
+
     async def take_relayed(self, struct: Mapping[str, Any]) -> dict[str, Any]:
         """Accept a message that another relay passes on; it is known to be one.
 
@@ -159,12 +163,12 @@ class Intake:
         if not self._cascades():
             return message
         random = message.host_id.random
+        if self._has_come(message.key):
+            return message
         former = self._last.get(random)
         if former is None:
             latest = self._journal.latest(random)
             former = None if latest is None else latest.message.id
-        if former == message.id or self._seen.get(message.key) is not None:
-            return message
         self._last.put(random, message.id)
         return evolve(message, hops=(self._relay_id,), after=former)
 
@@ -213,6 +217,8 @@ class Intake:
     def _lost(self, failure: Failure, taken: _Taken, message: Message) -> None:
         """What is not in the journal was not here: the next try is a first one."""
         self._seen.forget(message.key)
+        if self._last.get(message.host_id.random) == message.id:
+            self._last.forget(message.host_id.random)
         taken.settle(failure)
 
     def _read(self, struct: Mapping[str, Any], address: Address | None) -> Message:

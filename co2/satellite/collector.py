@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from co2.errors import Co2Error, InternalError
+from co2.errors import Co2Error, InternalError, NotRegistered, RetryLater, Spoofed
 from co2.interfaces import IBackoff, IPeer
 from co2.wire.xmlrpc import decode_reply, encode_call
 
@@ -88,6 +88,7 @@ class Collector:
         return self._peer.close()
 
     def _stopped(self, failure: Any) -> None:
+        # One that was stopped may have been followed by another; only a fault ends the present one.
         if not failure.check(CancelledError):
             self._log.failure("collecting has ended", failure)
             self._loop = None
@@ -95,14 +96,14 @@ class Collector:
     async def _run(self) -> None:
         while True:
             try:
-                answer = await self._ask()
+                await self._work_off(await self._ask())
             except Co2Error as error:
                 self._log.debug("collecting failed: {why}", why=error.text)
-                self._lost()
+                if isinstance(error, NotRegistered | Spoofed):
+                    self._lost()
                 await deferLater(self._clock, self._backoff.next())
                 continue
             self._backoff.reset()
-            await self._work_off(answer)
 
     async def _ask(self) -> dict[str, Any]:
         request = {
@@ -119,6 +120,12 @@ class Collector:
         return answer
 
     async def _work_off(self, answer: dict[str, Any]) -> None:
+        """Hand over what came.
+
+        Raises:
+            Co2Error: a message is not taken for now: nothing is acknowledged from it on, so that
+                the relay gives it again.
+        """
         for call in answer.get("calls") or ():
             # Calls are answered when they are done; messages do not wait for them.
             ensureDeferred(self._answer(call)).addErrback(self._unanswered)
@@ -126,7 +133,9 @@ class Collector:
             outcome = await maybeDeferred(self._take, message).addErrback(_refusal)
             seq = message.get("seq")
             if isinstance(seq, int):
-                self._receipts.append({"seq": seq, "plugins": outcome.get("plugins", {})})
+                said = {name: outcome[name] for name in ("plugins", "refused") if name in outcome}
+                self._receipts.append({"seq": seq, **said})
+                self._after = max(self._after, seq)
         self._after = answer["after"]
 
     async def _answer(self, call: Mapping[str, Any]) -> None:
@@ -147,4 +156,6 @@ class Collector:
 
 def _refusal(failure: Any) -> dict[str, Any]:
     failure.trap(Co2Error)
-    return {"plugins": {}, "refused": failure.value.text}
+    if isinstance(failure.value, RetryLater):
+        failure.raiseException()
+    return {"refused": failure.value.text}

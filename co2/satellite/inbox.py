@@ -86,7 +86,7 @@ class Inbox:
         if isinstance(message["data"], Encoded):
             message["data"] = message["data"].value
         key = self._key(message, host_id)
-        digest = digest_of_data(message["data"], message.get("topic"))
+        digest = digest_of_data(message["data"], message.get("topic"), message.get("retain"))
         former = self._former(message, key, digest)
         if former is not None:
             return former
@@ -124,7 +124,8 @@ class Inbox:
                 return answer
         else:
             answer = begun.addCallback(lambda _: self._run(message, key))
-        self._running[key] = answer.addBoth(self._ran, key)
+        self._running[key] = answer
+        answer.addBoth(self._ran, key)
         return _fork(answer)
 
     def _run(self, message: dict[str, Any], key: Key) -> Answer | Deferred[Answer]:
