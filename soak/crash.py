@@ -13,6 +13,7 @@ from pathlib import Path
 
 from e2e.network import PLUGINS, Network, Server
 from e2e.processes import eventually, free_port
+
 from soak.records import Figures, examine, has_last
 
 NAMES = ("one", "two", "three")

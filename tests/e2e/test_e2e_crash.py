@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -14,10 +15,10 @@ pytestmark = pytest.mark.process
 KILLS = 6
 
 
-def test_nothing_lost_by_kills(network: Network) -> None:
+def test_nothing_lost_by_kills(network: Network, tell: Callable[[str], None]) -> None:
     """Relay, receiver and sender killed again and again: no loss, order, repeats only marked."""
     seed = random.randrange(2**32)
     figures = CrashTest(network, random.Random(seed)).run(KILLS, KILLS, KILLS)
-    print(f"seed {seed}: {figures}")
+    tell(f"seed {seed}: {figures}")
     figures.check()
     assert sum(figures.kills.values()) == 3 * KILLS
