@@ -7,6 +7,7 @@ killed the process since.
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,12 @@ class X_Recorder(Co2Plugin):
         self.under_way = 0
         self.most = 0
         self.padding = ""
+        self.delays: list[float] = []
         self.resting: list[Deferred[None]] = []
 
     def receive(self, data_dict: dict[str, Any]) -> None:
         author, number = data_dict["data"][:2]
+        self.delays.append(time.time() - data_dict["time"])
         self.write("received", f"{author} {number} {data_dict.get('redelivered', False):d}")
 
     def x_load(self, most: int = _MOST, padding: int = 0) -> bool:
@@ -52,6 +55,11 @@ class X_Recorder(Co2Plugin):
             self.resting.append(rested)
             await rested
         return self.number
+
+    def x_delays(self) -> list[float]:
+        """Give how long each message took, in seconds, since this was asked last."""
+        delays, self.delays = self.delays, []
+        return delays
 
     def x_send(self, count: int, padding: int = 0) -> int:
         """Send so many at once; give the last number."""
