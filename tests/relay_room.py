@@ -141,9 +141,7 @@ class RelayRoom:
         return 5000.0 + self.clock.seconds()
 
     def start(self) -> RelayRoom:
-        self.roster.load(
-            self.clock.seconds(), self.journal.cursors(), self.journal.last_seq
-        )
+        self.roster.load(self.clock.seconds(), self.journal.cursors(), self.journal.last_seq)
         self.pinger.start()
         return self
 

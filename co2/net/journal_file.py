@@ -30,6 +30,9 @@ from co2.errors import JournalFailed, SettingsError
 _VERSION = 1
 _RETRY = 5.0
 _MOMENT = 0.25
+_BREATH = 1.0
+"""Seconds that a line stays shut after a failure: what was sent ahead must not overtake."""
+
 _SCHEMA = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE entry (
@@ -49,8 +52,11 @@ CREATE TABLE entry (
     plain BLOB,
     PRIMARY KEY (journal, seq)
 ) WITHOUT ROWID;
-CREATE UNIQUE INDEX entry_key ON entry (journal, random, id);
-CREATE INDEX entry_id ON entry (journal, id);
+CREATE UNIQUE INDEX entry_key ON entry (journal, id, random);
+CREATE INDEX entry_author ON entry (journal, random, seq);
+CREATE INDEX entry_topic ON entry (journal, random, topic) WHERE topic IS NOT NULL;
+CREATE INDEX entry_left ON entry (journal, taken) WHERE xml IS NULL;
+CREATE INDEX entry_retained ON entry (journal, seq) WHERE retain = 1;
 CREATE TABLE last (journal TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE cursor (
     journal TEXT NOT NULL,
@@ -96,9 +102,14 @@ Statement = tuple[str, Sequence[Any]]
 """SQL, and its parameters."""
 
 
+_BEHIND = sqlite3.OperationalError("one before it could not be written")
+
+
 class _Group(NamedTuple):
     statements: Sequence[Statement]
     done: Deferred[None]
+    line: str
+    turn: int
 
 
 class JournalFile:
@@ -117,16 +128,21 @@ class JournalFile:
     def __init__(self, path: Path, reactor: Any) -> None:
         self.path = path
         self._reactor = reactor
+        opened: list[sqlite3.Connection] = []
         try:
-            self._writing = self._connect()
+            opened.append(self._connect())
+            self._writing = opened[0]
             self._upgrade()
-            self.reading = self._connect()
-        except sqlite3.Error as error:
-            raise SettingsError(
-                f"{path}: {error}. If the file is damaged, move it away: the server starts with "
-                "an empty journal, and messages that were not delivered yet are only in that file"
-            ) from error
+            opened.append(self._connect())
+            self.reading = opened[1]
+        except (sqlite3.Error, SettingsError) as error:
+            for connection in opened:
+                connection.close()
+            raise error if isinstance(error, SettingsError) else self.damage(error) from error
         self._waiting: deque[_Group] = deque()
+        self._turn = 0
+        self._stopped: dict[str, int] = {}
+        self._shut: dict[str, float] = {}
         self._wake = threading.Condition()
         self._ending = False
         self._ended: Deferred[None] = Deferred()
@@ -135,19 +151,33 @@ class JournalFile:
         self._thread = threading.Thread(target=self._run, name="co2 journal", daemon=True)
         self._thread.start()
 
-    def write(self, *statements: Statement) -> Deferred[None]:
+    def write(self, *statements: Statement, line: str = "") -> Deferred[None]:
         """Commit these statements together; in the reactor's thread.
+
+        Args:
+            statements: what to run.
+            line: names what must keep its order: when one of a line fails, all those fail that
+                were handed over before that was told, or come within a moment after.
 
         Returns:
             a Deferred that fires after the commit, or fails with JournalFailed.
         """
         if self._ending:
             return fail(JournalFailed("the journal is closed", retry_after=_RETRY))
+        if self._reactor.seconds() < self._shut.get(line, 0.0):
+            return fail(self._failure(_BEHIND))
         done: Deferred[None] = Deferred()
         with self._wake:
-            self._waiting.append(_Group(statements, done))
+            self._waiting.append(_Group(statements, done, line, self._turn))
             self._wake.notify()
         return done
+
+    def damage(self, error: Exception) -> SettingsError:
+        """Say that the server cannot start with this file."""
+        return SettingsError(
+            f"{self.path}: {error}. If the file is damaged, move it away: the server starts with "
+            "an empty journal, and messages that were not delivered yet are only in that file"
+        )
 
     def soon(self, flush: Callable[[], None]) -> None:
         """Call `flush` in a moment, once however often this is asked for until then."""
@@ -216,11 +246,26 @@ class JournalFile:
         self._reactor.callFromThread(self._close_reading)
 
     def _commit_all(self, groups: Sequence[_Group]) -> list[tuple[_Group, sqlite3.Error | None]]:
-        error = self._commit(groups)
+        stopped = any(group.turn <= self._stopped.get(group.line, -1) for group in groups)
+        error = _BEHIND if stopped else self._commit(groups)
         if error is not None and len(groups) > 1:
             # One that cannot be written must not take the others with it.
-            return [(group, self._commit([group])) for group in groups]
+            return [(group, self._commit_alone(group)) for group in groups]
+        if error is not None:
+            self._stop_line(groups[0])
         return [(group, error) for group in groups]
+
+    def _commit_alone(self, group: _Group) -> sqlite3.Error | None:
+        if group.turn <= self._stopped.get(group.line, -1):
+            return _BEHIND
+        error = self._commit([group])
+        if error is not None:
+            self._stop_line(group)
+        return error
+
+    def _stop_line(self, group: _Group) -> None:
+        if group.line:
+            self._stopped[group.line] = group.turn
 
     def _commit(self, groups: Sequence[_Group]) -> sqlite3.Error | None:
         execute = self._writing.execute
@@ -247,6 +292,10 @@ class JournalFile:
     def _tell(self, results: list[tuple[_Group, sqlite3.Error | None]]) -> None:
         for group, error in results:
             if error is not None:
+                # Whoever is told may write again: that is a new turn.
+                self._turn += 1
+                if group.line:
+                    self._shut[group.line] = self._reactor.seconds() + _BREATH
                 group.done.errback(self._failure(error))
                 continue
             if self._broken:

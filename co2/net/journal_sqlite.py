@@ -18,10 +18,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from co2.delivery.journal import compose_entry
-from co2.errors import JournalFailed, QueueFull
+from co2.errors import JournalFailed, QueueFull, UnsupportedValue
 from co2.interfaces import IJournal, ILedger
 from co2.model.hosts import HostId
 from co2.model.messages import Cursor, Entry, Kept, Message, Outcome, digest_of
@@ -30,6 +31,9 @@ from co2.net.journal_file import JournalFile, Statement
 
 _TAIL_ENTRIES = 4096
 _TAIL_BYTES = 16 * 1024 * 1024
+_CLEAN_EVERY = 60.0
+"""Seconds between two times that what is left of old messages is looked for."""
+
 _STRETCH_BYTES = 4 * 1024 * 1024
 _LIVE = "FROM entry WHERE journal = ? AND xml IS NOT NULL"
 _STRETCH = f"{_LIVE} AND seq BETWEEN ? AND ?"
@@ -68,27 +72,41 @@ class SqliteJournal:
         self._cursors: dict[str, Cursor] = {}
         self._names: set[str] = set()
         self._released = 0
-        self._pruned = 0
+        self._cleaned = 0.0
+        self._coming = self._coming_bytes = 0
+        try:
+            self._load(fresh_id)
+        except JournalFailed as error:
+            raise file.damage(error) from error
+
+    def _load(self, fresh_id: str) -> None:
         self.journal_id = self._load_id(fresh_id)
         self._names.update(self.cursors())
-        rows = file.rows("SELECT seq FROM last WHERE journal = ?", name)
+        rows = self._file.rows("SELECT seq FROM last WHERE journal = ?", self._name)
         self.last_seq: int = rows[0][0] if rows else 0
         self._given = self.last_seq
+        self._pruned = int(self._about("floor") or 0)
         self._load_extent()
 
-    def _load_id(self, fresh: str) -> str:
-        key = f"{self._name} id"
+    def _about(self, what: str) -> str | None:
+        key = f"{self._name} {what}"
         rows = self._file.rows("SELECT value FROM about WHERE name = ?", key)
-        if rows:
-            return str(rows[0][0])
-        self._file.write(("INSERT INTO about VALUES (?, ?)", (key, fresh)))
-        return fresh
+        return str(rows[0][0]) if rows else None
+
+    def _load_id(self, fresh: str) -> str:
+        known = self._about("id")
+        if known is None:
+            statement = "INSERT INTO about VALUES (?, ?)"
+            self._file.write((statement, (f"{self._name} id", fresh))).addErrback(_told)
+        return known or fresh
 
     def _load_extent(self) -> None:
-        ((count, size, first),) = self._file.rows(
-            "SELECT count(*), coalesce(sum(length(xml)), 0), min(seq) FROM entry "
-            "WHERE journal = ? AND xml IS NOT NULL",
-            self._name,
+        ((count, size),) = self._file.rows(
+            f"SELECT count(*), coalesce(sum(length(xml)), 0) {_LIVE}", self._name
+        )
+        # Retained entries below the floor are kept for greetings, and not read any more.
+        ((first,),) = self._file.rows(
+            f"SELECT min(seq) {_LIVE} AND seq > ?", self._name, self._pruned
         )
         self._count: int = count
         self._bytes: int = size
@@ -104,15 +122,23 @@ class SqliteJournal:
         if self._outgoing and self._is_full():
             return fail(
                 QueueFull(
-                    f"{self._count} messages ({self._bytes} bytes) wait to be sent already: "
+                    f"{self._count + self._coming} messages "
+                    f"({self._bytes + self._coming_bytes} bytes) wait to be sent already: "
                     "send less, or raise retention",
                     retry_after=5.0,
                 )
             )
-        self._given += 1
-        entry = compose_entry(message, self._given, self._outgoing)
-        written = self._file.write(*self._statements(entry, message))
-        return written.addCallback(self._committed, entry)
+        try:
+            entry = compose_entry(message, self._given + 1, self._outgoing)
+        except UnsupportedValue as error:
+            return fail(error)
+        self._given = entry.seq
+        self._coming += 1
+        self._coming_bytes += len(entry.xml)
+        written = self._file.write(*self._statements(entry, message), line=self._name)
+        return written.addCallbacks(
+            self._committed, self._lost, callbackArgs=(entry,), errbackArgs=(entry,)
+        )
 
     def read(self, after: int, most: int) -> list[Entry]:
         """Give up to `most` entries numbered above `after`, oldest first."""
@@ -125,6 +151,7 @@ class SqliteJournal:
 
     def release(self, upto: int) -> None:
         """Forget entries up to that number; written with the next group, or a moment later."""
+        upto = min(upto, self.last_seq)
         if upto < self.first_seq:
             return
         ((count, size),) = self._file.rows(
@@ -171,8 +198,7 @@ class SqliteJournal:
     def retained(self) -> list[Entry]:
         """Give the last values that are kept for who comes later, oldest first."""
         rows = self._file.rows(
-            f"SELECT {_COLUMNS} FROM entry WHERE journal = ? AND xml IS NOT NULL "
-            "AND seq IN (SELECT seq FROM retained) ORDER BY seq",
+            f"SELECT {_COLUMNS} {_LIVE} AND seq IN (SELECT seq FROM retained) ORDER BY seq",
             self._name,
         )
         return [_entry(row) for row in rows]
@@ -199,12 +225,32 @@ class SqliteJournal:
             if not leaving:
                 break
             self._leave(leaving, now, cursors)
-        self._file.write(
-            (
-                "DELETE FROM entry WHERE journal = ? AND xml IS NULL AND taken < ?",
-                (self._name, now - 2 * self.retention.age),
-            )
-        ).addErrback(_told)
+        if abs(now - self._cleaned) >= _CLEAN_EVERY:
+            self._cleaned = now
+            self._clean(now)
+
+    def _clean(self, now: float) -> None:
+        """Drop what is left of messages for receipts, and values that a newer one has replaced."""
+        replaced = self._file.rows(
+            "SELECT seq, length(xml) FROM entry WHERE journal = ? AND retain = 1 AND seq <= ? "
+            "AND xml IS NOT NULL AND seq NOT IN (SELECT seq FROM retained)",
+            self._name,
+            self._pruned,
+        )
+        statements: list[Statement] = [
+            ("DELETE FROM entry WHERE journal = ? AND seq = ?", (self._name, seq))
+            for seq, _ in replaced
+        ]
+        self._count -= len(replaced)
+        self._bytes -= sum(size for _, size in replaced)
+        long_ago = now - 2 * self.retention.age
+        left = "DELETE FROM entry WHERE journal = ? AND xml IS NULL AND taken < ?"
+        statements += [
+            (left, (self._name, long_ago)),
+            ("DELETE FROM expired WHERE time < ?", (long_ago,)),
+            ("DELETE FROM outcome WHERE time < ?", (long_ago,)),
+        ]
+        self._file.write(*statements).addErrback(_told)
 
     def _leaving(self, rows: Sequence[tuple[int, float, int]], now: float) -> list[int]:
         leaving = []
@@ -222,15 +268,15 @@ class SqliteJournal:
         lagging = [(name, cursor) for name, cursor in cursors.items() if cursor < last]
         delivered = min((cursor for _, cursor in lagging), default=last)
         kept = "AND seq NOT IN (SELECT seq FROM retained)"
+        stretch = f"journal = ? AND seq > ? AND seq <= ? AND xml IS NOT NULL {kept}"
+        former = self._pruned
         statements: list[Statement] = [
+            (f"DELETE FROM entry WHERE {stretch}", (self._name, former, delivered)),
             (
-                f"DELETE FROM entry WHERE journal = ? AND seq <= ? AND xml IS NOT NULL {kept}",
-                (self._name, min(delivered, last)),
+                f"UPDATE entry SET xml = NULL, plain = NULL WHERE {stretch}",
+                (self._name, former, last),
             ),
-            (
-                f"UPDATE entry SET xml = NULL, plain = NULL WHERE journal = ? AND seq <= ? {kept}",
-                (self._name, last),
-            ),
+            ("REPLACE INTO about VALUES (?, ?)", (f"{self._name} floor", str(last))),
         ]
         statements += [
             ("REPLACE INTO expired VALUES (?, ?, ?, ?)", (name, cursor + 1, last, now))
@@ -337,6 +383,7 @@ class SqliteJournal:
         return statements
 
     def _committed(self, _: None, entry: Entry) -> Entry:
+        self._arrived(entry)
         self.last_seq = entry.seq
         self._count += 1
         self._bytes += len(entry.xml)
@@ -346,6 +393,18 @@ class SqliteJournal:
             self._forget_tail(max(1, len(self._tail) // 4))
         return entry
 
+    def _lost(self, failure: Failure, entry: Entry) -> Failure:
+        self._arrived(entry)
+        if not self._coming:
+            # Nothing that is under way has a number: those that were lost are given again, so that
+            # readers see no gap where nothing was.
+            self._given = self.last_seq
+        return failure
+
+    def _arrived(self, entry: Entry) -> None:
+        self._coming -= 1
+        self._coming_bytes -= len(entry.xml)
+
     def _forget_tail(self, count: int) -> None:
         for entry in self._tail[:count]:
             self._tail_bytes -= entry.size
@@ -353,7 +412,7 @@ class SqliteJournal:
 
     def _read_file(self, after: int, most: int) -> list[Entry]:
         # What was let go of may be in the file for a moment longer.
-        after = max(after, self._pruned, self._released)
+        after = max(after, self.first_seq - 1)
         rows = self._file.rows(
             f"SELECT {_COLUMNS} {_LIVE} AND seq > ? ORDER BY seq LIMIT ?", self._name, after, most
         )
@@ -384,7 +443,8 @@ class SqliteJournal:
             self._file.write(*statements).addErrback(_told)
 
     def _is_full(self) -> bool:
-        return self._count >= self.retention.entries or self._bytes >= self.retention.size
+        count, size = self._count + self._coming, self._bytes + self._coming_bytes
+        return count >= self.retention.entries or size >= self.retention.size
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

@@ -108,12 +108,13 @@ class Enrolment:
 
     def stop(self) -> Deferred[None]:
         """Say goodbye, so that the relay need not find out by itself, and stop."""
-        was, self.state = self.state, EnrolmentState.STOPPED
+        self.state = EnrolmentState.STOPPED
         self._stop_timer()
         if self._asking is not None:
             self._asking.cancel()
-        if was is not EnrolmentState.ENROLLED:
+        if not self._answer:
             return self._relay.close()
+        # A relay that was away a moment ago may be back, and remember this host.
         return ensureDeferred(self._leave())
 
     # -- what is said to the relay -------------------------------------------------------------
