@@ -30,7 +30,10 @@ from co2.relay.sequence import Sequence
 from co2.wire.xmlrpc import encode_value
 
 _HOPS = 16
-_REMEMBERED = 100_000
+_AUTHORS = 100_000
+_REMEMBERED = 10_000
+"""Answers that are kept for messages that come again at once; the journal knows older ones."""
+
 _OWN = frozenset(
     {"id", "host_id", "time", "data", "topic", "retain", "hops", "token", "secret", "seq"}
     | {"redelivered", "stale", "client_address", "after", "via", "superseded"}
@@ -106,7 +109,7 @@ class Intake:
         self._make_id = make_id
         self._relay_id = relay_id
         self._cascades = cascades
-        self._last: Recent[str, str] = Recent(_REMEMBERED)
+        self._last: Recent[str, str] = Recent(_AUTHORS)
         self._sequence = Sequence(clock, self._has_come)
         self._seen: Recent[tuple[str, str], _Taken] = Recent(_REMEMBERED)
 
