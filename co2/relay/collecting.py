@@ -96,14 +96,17 @@ class Collecting:
 
     # -- collecting ----------------------------------------------------------------------------
 
-    async def collect(self, presence: Presence, request: Mapping[str, Any]) -> dict[str, Any]:
+    async def collect(
+        self, presence: Presence, request: Mapping[str, Any], longest: float = _LONGEST_WAIT
+    ) -> dict[str, Any]:
         """Give what has come for a host; see PROTOCOL section 4.
 
         Args:
             presence: the host, proven.
             request: `{'after', 'max'?, 'wait'?: seconds, 'receipts'?: [{'seq', 'plugins'}]}`.
+            longest: seconds that it may wait at most.
         """
-        most, wait = _read_bounds(request)
+        most, wait = _read_bounds(request, longest)
         desk = self._desks.setdefault(presence.random, _Desk())
         self._end_wait(desk, False)
         self._acknowledge(presence, desk, request)
@@ -274,13 +277,13 @@ class Collecting:
             call.answer.errback(error)
 
 
-def _read_bounds(request: Mapping[str, Any]) -> tuple[int, float]:
+def _read_bounds(request: Mapping[str, Any], longest: float) -> tuple[int, float]:
     most, wait = request.get("max", 100), request.get("wait", 0)
     if isinstance(most, bool) or not isinstance(most, int) or most < 1:
         raise InvalidParams("relay.collect: 'max' is not a number of messages above 0")
     if isinstance(wait, bool) or not isinstance(wait, int | float) or not wait >= 0:
         raise InvalidParams("relay.collect: 'wait' is not a number of seconds")
-    return min(most, _MOST), min(float(wait), _LONGEST_WAIT)
+    return min(most, _MOST), min(float(wait), longest, _LONGEST_WAIT)
 
 
 def _read_receipt(one: Mapping[str, Any]) -> Any:

@@ -163,7 +163,9 @@ class RelayProcedures:
         """
         presence = self._admission.sender(request, caller.ip)
         self._roster.hear(presence, self._clock.seconds(), collects=True)
-        return await self._fanout.collecting.collect(presence, request)
+        # Who waits says nothing meanwhile, and shall not be taken for away.
+        longest = self._roster.lease / 2
+        return await self._fanout.collecting.collect(presence, request, longest)
 
     def answer(self, caller: Caller, request: Mapping[str, Any]) -> bool:
         """Answer a call that relay.collect gave.
