@@ -1,9 +1,10 @@
 """The file that holds messages, and the thread that writes it.
 
-How it works. Writes are handed over as groups of statements. A thread takes whatever waits, runs
-it in one transaction (SQLite, write-ahead log, `synchronous=FULL`) and tells the reactor once, so
-one trip to the disk serves everybody who waited for it. Reads happen in the reactor's thread on a
-connection of their own, which never waits for the writer.
+How it works. Writes are groups of statements, and those of one turn of the reactor are handed over
+together. A thread takes whatever waits, runs it in one transaction (SQLite, write-ahead log,
+`synchronous=FULL`) and tells the reactor once, so one trip to the disk serves everybody who waited
+for it. Reads happen in the reactor's thread on a connection of their own, which never waits for the
+writer.
 
 It is a file of its own beside `co2.sqlite`: this one is written all the time, that one hardly ever,
 and neither must wait for the other.
@@ -139,6 +140,7 @@ class JournalFile:
             for connection in opened:
                 connection.close()
             raise error if isinstance(error, SettingsError) else self.damage(error) from error
+        self._written: list[_Group] = []
         self._waiting: deque[_Group] = deque()
         self._turn = 0
         self._stopped: dict[str, int] = {}
@@ -167,10 +169,16 @@ class JournalFile:
         if self._reactor.seconds() < self._shut.get(line, 0.0):
             return fail(self._failure(_BEHIND))
         done: Deferred[None] = Deferred()
-        with self._wake:
-            self._waiting.append(_Group(statements, done, line, self._turn))
-            self._wake.notify()
+        if not self._written:
+            self._reactor.callFromThread(self._hand_over)
+        self._written.append(_Group(statements, done, line, self._turn))
         return done
+
+    def _hand_over(self) -> None:
+        with self._wake:
+            self._waiting.extend(self._written)
+            self._wake.notify()
+        self._written.clear()
 
     def damage(self, error: Exception) -> SettingsError:
         """Say that the server cannot start with this file."""
@@ -206,6 +214,7 @@ class JournalFile:
         for flush, timer in list(self._soon.items()):
             timer.cancel()
             self._flush(flush)
+        self._hand_over()
         with self._wake:
             self._ending = True
             self._wake.notify()
