@@ -79,7 +79,7 @@ class CrashTest:
 
     def _await_progress(self, *names: str) -> None:
         """Wait until a random number of messages has arrived, at those all together."""
-        wanted = self._size(*names) + self._randomness.randint(0, 600) * _LINE
+        wanted = self._size(*names) + self._randomness.randint(0, 300) * _LINE
         eventually(lambda: self._size(*names), lambda size: size >= wanted, _PATIENCE)
 
     def _size(self, *names: str) -> int:

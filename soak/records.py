@@ -16,6 +16,7 @@ class Figures:
     kills: Counter[str] = field(factory=Counter)
     answered: int = 0
     received: int = 0
+    refused: list[str] = field(factory=list)
     lost: list[str] = field(factory=list)
     disordered: list[str] = field(factory=list)
     repeated: list[str] = field(factory=list)
@@ -26,14 +27,15 @@ class Figures:
         kills = ", ".join(f"{count} of a {whom}" for whom, count in self.kills.items())
         return (
             f"kills: {kills or 'none'}; {self.answered:,} messages answered, {self.received:,} "
-            f"received; lost: {len(self.lost)}, out of order: {len(self.disordered)}, "
+            f"received; refused: {len(self.refused)}, lost: {len(self.lost)}, "
+            f"out of order: {len(self.disordered)}, "
             f"repeated unmarked: {len(self.repeated)}, repeated and marked: {self.marked_repeats} "
             f"(marked in all: {self.marked})"
         )
 
     def check(self) -> None:
         """Fail if a promise was broken."""
-        wrong = [*self.lost[:5], *self.disordered[:5], *self.repeated[:5]]
+        wrong = [*self.refused[:5], *self.lost[:5], *self.disordered[:5], *self.repeated[:5]]
         assert not wrong, f"{self}\n" + "\n".join(wrong)
 
 
@@ -64,6 +66,10 @@ def examine(figures: Figures, folders: Iterable[Path], killed: Iterable[str] = (
     """
     folders, killed = list(folders), set(killed)
     answered = {folder.name: numbers(folder / "answered") for folder in folders}
+    for folder in folders:
+        figures.refused += [
+            f"{folder.name}: {line}" for line in (folder / "refused").read_text().splitlines()
+        ]
     figures.answered += sum(map(len, answered.values()))
     for folder in folders:
         entries = received(folder)

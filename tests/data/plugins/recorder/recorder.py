@@ -14,6 +14,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from co2.api import Co2Error, Co2Plugin
+from co2.errors import ShuttingDown
 
 _MOST = 64
 
@@ -21,14 +22,14 @@ _MOST = 64
 class X_Recorder(Co2Plugin):
     """`load` keeps so many messages under way, each with the next number, until `rest`.
 
-    Files, in the folder that the server runs in: `sent` and `answered` hold numbers, `received`
-    holds author, number and whether the message was marked as redelivered.
+    Files, in the folder that the server runs in: `sent` and `answered` hold numbers, `refused` a
+    number and why, `received` author, number and whether the message was marked as redelivered.
     """
 
     def __init__(self, var_dict: dict[str, Any]) -> None:
         super().__init__(var_dict)
         self.me = Path.cwd().name
-        self.files = {name: _open(name) for name in ("sent", "answered", "received")}
+        self.files = {name: _open(name) for name in ("sent", "answered", "refused", "received")}
         self.number = max(map(int, Path("sent").read_text().split()), default=0)
         self.under_way = 0
         self.most = 0
@@ -85,6 +86,8 @@ class X_Recorder(Co2Plugin):
             self.write("answered", str(number))
         else:
             result.trap(Co2Error)
+            if not result.check(ShuttingDown):
+                self.write("refused", f"{number} {result.value.text}")
         self.go_on()
         if not self.under_way:
             resting, self.resting = self.resting, []
