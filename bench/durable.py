@@ -150,8 +150,8 @@ def _program(name: str, *arguments: str, port: int) -> Iterator[None]:
         [found, *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: os.sched_setaffinity(0, {0}),
     )
+    os.sched_setaffinity(child.pid, {0})
     try:
         _await_port(port)
         yield
@@ -217,7 +217,13 @@ def run() -> str:
         for name, theirs in figures.items():
             ratio = "" if theirs is ours else harness.ratios(ours, theirs)
             rows.append((str(window), name, f"{statistics.median(theirs):,.0f}", ratio, SYNC[name]))
-    columns = ("under way", "server", "messages/s (median)", "co2 relay is faster by", "sync")
+    columns = (
+        "under way",
+        "server",
+        "messages/s (median)",
+        "co2 relay in proportion (spread)",
+        "sync",
+    )
     versions = [_version("redis-server", "--version"), _version("nats-server", "--version")]
     notes = f"A write of 4 KiB and its fsync take {_sync_takes():.2f} ms here. "
     return harness.table(columns, rows) + "\n" + notes + ". ".join(filter(None, versions)) + ".\n"
