@@ -1,9 +1,10 @@
 """Servers that are killed with -9 at random points while messages travel, and started again.
 
-Three satellites send numbered messages to each other through a relay, 64 under way from each. What
-is killed when is drawn at random: after so many more messages have arrived somewhere, which may be
-none. At the end everything that was answered must have been received, in order and once; only a
-satellite that was killed itself may have had messages twice, and then marked.
+Two satellites send numbered messages through a relay, 64 under way from each, to each other, to one
+that only receives, and to one that nobody can connect to, which collects. What is killed when is
+drawn at random: after so many more messages have arrived somewhere, which may be none. At the end
+everything that was answered must have been received, in order and once; only a satellite that was
+killed itself may have had messages twice, and then marked.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from e2e.processes import eventually, free_port
 
 from soak.records import Figures, examine, has_last
 
-NAMES = ("one", "two", "three")
+SENDERS = ("one", "two")
+RECEIVERS = ("three", "hidden")
+NAMES = (*SENDERS, *RECEIVERS)
 _PATIENCE = 60.0
 _LINE = 8
 """Bytes of a line of `received`, about; it says when to kill, not what is right."""
@@ -46,26 +49,35 @@ class CrashTest:
         self._relay = network.relay(
             listen=f"tcp:{free_port()}:interface=127.0.0.1", message_rate=1e6, message_burst=10**6
         )
+        hidden = f"unix:{network.folder}/hidden.sock"
         self._satellites = {
-            name: network.satellite(name, relay=self._relay.url, **_SETTINGS) for name in NAMES
+            name: network.satellite(
+                name,
+                relay=self._relay.url,
+                listen=hidden if name == "hidden" else "tcp:0:interface=127.0.0.1",
+                **_SETTINGS,
+            )
+            for name in NAMES
         }
-        self._relay.sees(*NAMES)
+        wanted = {**dict.fromkeys(NAMES, "online"), "hidden": "poll"}
+        eventually(self._relay.states, lambda states: states == wanted)
         self._killed: set[str] = set()
 
     def run(self, relay_kills: int, receiver_kills: int, sender_kills: int) -> Figures:
-        """Kill the relay, one satellite that only receives, and one that sends; in that order.
+        """Kill the relay, those that only receive in turn, and one that sends; in that order.
 
-        The receiver that is killed is 'three', the sender is 'two': so that 'one' shows at the end
-        that a host which nobody killed has had nothing twice.
+        The sender that is killed is 'two': so that 'one' shows at the end that a host which nobody
+        killed has had nothing twice.
         """
-        for name in ("one", "two"):
+        for name in SENDERS:
             self._load(name)
         for _ in range(relay_kills):
-            self._await_progress("one", "two", "three")
+            self._await_progress(*NAMES)
             self._kill_relay()
-        for _ in range(receiver_kills):
-            self._await_progress("three")
-            self._kill("three", "receiver")
+        for number in range(receiver_kills):
+            name = RECEIVERS[number % 2]
+            self._await_progress(name)
+            self._kill(name, "receiver")
         for _ in range(sender_kills):
             self._await_progress("one")
             self._kill("two", "sender")
@@ -106,11 +118,10 @@ class CrashTest:
 
     def _settle(self) -> None:
         """Let everything that is under way arrive."""
-        last = {name: self._satellites[name].call("recorder.recorder.rest") for name in NAMES}
-        sent = {name: number for name, number in last.items() if number}
+        last = {name: self._satellites[name].call("recorder.recorder.rest") for name in SENDERS}
         for name in NAMES:
             folder = self._folder(name)
-            eventually(lambda folder=folder: has_last(folder, sent), patience=_PATIENCE)
+            eventually(lambda folder=folder: has_last(folder, last), patience=_PATIENCE)
 
 
 def run(folder: Path, kills: int, seed: int | None = None) -> Figures:
