@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import secrets
 from collections.abc import Sequence
 
@@ -36,6 +38,16 @@ _KEPT_BYTES = {"relay.relay": "data"}
 def draw_identity() -> Identity:
     """Draw who a new server is: 64 random bits to be known by, and 128 to prove it."""
     return Identity(secrets.token_hex(8), secrets.token_urlsafe(24))
+
+
+def notify_token(identity: Identity, relay: Address) -> str:
+    """Give the token that a relay is to show this host with every message.
+
+    It is the same after a restart: a relay that has not heard of the restart yet, or was away
+    itself, goes on bringing messages.
+    """
+    said = hmac.new(identity.secret.encode(), f"notify {relay}".encode(), hashlib.sha256)
+    return said.hexdigest()
 
 
 class Foundation:

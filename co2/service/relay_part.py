@@ -12,6 +12,8 @@ from twisted.internet.task import LoopingCall
 from co2.delivery.backoff import Backoff
 from co2.delivery.courier import Courier
 from co2.delivery.one_at_a_time import OneAtATime
+from co2.delivery.outcomes import retry_as_told
+from co2.errors import Co2Error, Spoofed
 from co2.interfaces import ICourier, IPeer
 from co2.model.hosts import HostState, Registration
 from co2.model.settings import Settings
@@ -36,6 +38,9 @@ BATCH = 64
 """Messages in one post, when as many wait."""
 
 _PRUNE_EVERY = 10.0
+
+_TOKEN_WAIT = 1.0
+"""Seconds until a satellite that does not know its token is asked again."""
 
 _GRACE = 5.0
 """Seconds that an answer may come after the satellite's own limit for its plugins."""
@@ -193,6 +198,7 @@ class RelayPart:
             extra=errand.extra,
             greeting=errand.greeting,
             greeted=errand.greeted,
+            retry=_retry_at_satellite,
             window=WRITTEN_AHEAD if registration.co2 else 1,
             batch=BATCH if registration.co2 else 1,
             timeout=settings.receive_timeout + _GRACE,
@@ -200,6 +206,15 @@ class RelayPart:
             after=presence.cursor,
             reached=presence.reached,
         )
+
+
+def _retry_at_satellite(error: Co2Error) -> float | None:
+    """Say what to do about a satellite's fault.
+
+    One that does not know the token has another one by now, or another host is at its address: it
+    registers again, or its lease ends. The message waits for either.
+    """
+    return _TOKEN_WAIT if isinstance(error, Spoofed) else retry_as_told(error)
 
 
 def until(is_so: Callable[[], bool], clock: Any, timeout: float) -> Deferred[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -16,6 +15,7 @@ from co2.errors import Co2Error, NotRegistered, Spoofed
 from co2.interfaces import ICourier
 from co2.loading.finder import GROUP, extend_plugin_path, find_packages
 from co2.loading.loader import Loader
+from co2.model.hosts import Address
 from co2.model.messages import Message
 from co2.model.sent import Sent
 from co2.model.settings import PeerSetting, RelaySetting
@@ -25,9 +25,12 @@ from co2.satellite.enrolment import Enrolment
 from co2.satellite.inbox import Inbox
 from co2.satellite.outbox import Outbox, struct_for_plugins
 from co2.satellite.procedures import SatelliteProcedures
-from co2.service.foundation import Foundation
+from co2.service.foundation import Foundation, notify_token
 from co2.service.relay_part import BATCH, WRITTEN_AHEAD, until
 from co2.wire.xmlrpc import encode_members
+
+_EMBEDDED = Address("127.0.0.1", 1)
+"""Stands for this process's own relay, whose port may be another one each time."""
 
 _DOUBTS = 5
 """How often a refused identity is mended by registering again before a message is given up."""
@@ -45,7 +48,7 @@ class SatellitePart:
     def __init__(self, base: Foundation) -> None:
         settings = base.settings
         self._base = base
-        self._notify_token = secrets.token_urlsafe(24)
+        self._notify_token = ""
         self._doubts = 0
         self._journal = base.surroundings.journals(
             "outbox", base.ulids.make(), settings.retention, True
@@ -150,6 +153,8 @@ class SatellitePart:
 
     def _enrol(self, relay: RelaySetting) -> None:
         base = self._base
+        at = _EMBEDDED if base.settings.relay == "embedded" else relay.address
+        self._notify_token = notify_token(base.identity, at)
         courier = self._open_courier(relay)
         self.outbox.add_courier(_RELAY, courier)
         base.doors.open(self._notify_token, self.inbox.take)
@@ -271,9 +276,12 @@ class SatellitePart:
 
     def _retry(self, error: Co2Error) -> float | None:
         """Mend a lost registration before a message is given up."""
-        if not isinstance(error, NotRegistered | Spoofed) or self._doubts >= _DOUBTS:
+        if not isinstance(error, NotRegistered | Spoofed):
             return retry_as_told(error)
-        self._doubts += 1
+        if isinstance(error, Spoofed) and self._doubts >= _DOUBTS:
+            return None
+        # A relay that does not know this host (yet) is not the message's fault, however long.
+        self._doubts = min(self._doubts + 1, _DOUBTS)
         if self.enrolment is not None:
             self.enrolment.register_again()
         return 0.2 * 2.0**self._doubts

@@ -6,11 +6,11 @@ intake's matter.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred, gatherResults
+from twisted.logger import Logger
 
 from co2 import __version__
 from co2.delivery.backoff import Backoff
@@ -21,7 +21,7 @@ from co2.model.messages import Cursor, Entry
 from co2.model.settings import UpstreamSetting
 from co2.satellite.collector import Collector
 from co2.satellite.enrolment import Enrolment
-from co2.service.foundation import Foundation
+from co2.service.foundation import Foundation, notify_token
 from co2.wire.xmlrpc import encode_members
 
 _LONGEST_WAIT = 10.0
@@ -39,6 +39,8 @@ class Uplink:
         batch: messages in one.
     """
 
+    _log = Logger()
+
     def __init__(
         self,
         base: Foundation,
@@ -53,7 +55,7 @@ class Uplink:
         self._journal = journal
         self._take = take
         self._relay_id = ""
-        self._token = secrets.token_urlsafe(24)
+        self._token = notify_token(base.identity, upstream.address)
         self._authorization = b"Bearer " + upstream.secret.encode()
         self._address = upstream.address
         self.courier = Courier(
@@ -119,6 +121,14 @@ class Uplink:
         return self._relay_id not in entry.message.hops
 
     def _settled(self, entry: Entry, outcome: Any) -> None:
+        if isinstance(outcome, Co2Error):
+            self._log.warn(
+                "the relay {address} refused message {id} of {author}: {why}",
+                address=self._address,
+                id=entry.message.id,
+                author=entry.message.host_id,
+                why=outcome.text,
+            )
         self._journal.keep_cursor(self.name, Cursor(0, self.courier.cursor))
 
     def _retry(self, error: Co2Error) -> float | None:
