@@ -128,9 +128,7 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
         ("nick = None", "a string is needed"),
     ],
 )
-def test_a_wrong_value_is_refused_with_what_is_needed(
-    line: str, said: str, tmp_path: Path
-) -> None:
+def test_a_wrong_value_is_refused_with_what_is_needed(line: str, said: str, tmp_path: Path) -> None:
     """Each setting says what it takes."""
     assert said in complaint(line, tmp_path)
 

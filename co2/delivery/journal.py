@@ -201,12 +201,19 @@ class MemoryJournal:
     def _is_over(self) -> bool:
         return len(self) > self._most_entries or self._bytes > self._most_bytes
 
+    def _expire(self, seq: int) -> None:
+        for name, cursor in self._cursors.items():
+            if cursor.seq < seq and name not in self._outcomes.get(seq, {}):
+                why = "it left the journal before it could be delivered"
+                self.keep_outcome(seq, name, Outcome("expired", why, 0.0, 0))
+
     def _forget_oldest(self) -> None:
         oldest = self._entries[self._start]
         assert oldest is not None
         self._bytes -= oldest.size
         del self._by_key[oldest.message.key]
         if not self._outgoing:
+            self._expire(oldest.seq)
             self._left[oldest.message.key] = evolve(oldest, xml=b"", xml_plain=b"")
             if len(self._left) > self._most_entries:
                 del self._left[next(iter(self._left))]
