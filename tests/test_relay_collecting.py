@@ -331,7 +331,7 @@ def test_a_receipt_tells_every_state():
 def test_what_left_undelivered_is_expired_and_not_delivered():
     """Also once the satellite is back and has what came later."""
     post = Post(most=5)
-    satellite, answer = post.room.satellite(4)
+    satellite, _ = post.room.satellite(4)
     satellite.leave()
     for number in range(8):
         post.send(number, id=f"m{number}")

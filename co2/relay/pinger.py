@@ -1,8 +1,8 @@
 """Asks satellites whether they are there: once when they register, then every so often.
 
 A ping is a call of `ping`, and any well-formed answer is a good one, a fault that there is no such
-method included (PROTOCOL section 5.2), unless it says that it is another host. There is never more than one under way to a satellite, and
-the pings of many are spread over the interval.
+method included (PROTOCOL section 5.2), unless it says that it is another host. There is never more
+than one under way to a satellite, and the pings of many are spread over the interval.
 """
 
 from __future__ import annotations

@@ -190,7 +190,7 @@ def _unknown() -> Any:
 
 
 def _recorder(place: Place, server: MemoryServer) -> type[Co2Plugin]:
-    class X_Recorder(Co2Plugin):  # noqa: N801  # as plugin classes are named
+    class X_Recorder(Co2Plugin):
         def receive(self, data_dict: dict[str, Any]) -> Any:
             author = str(data_dict["host_id"]).partition("@")[0]
             again = data_dict.get("redelivered") is True
