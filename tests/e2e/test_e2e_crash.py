@@ -12,7 +12,7 @@ from soak.crash import CrashTest
 
 pytestmark = pytest.mark.process
 
-KILLS = 6
+KILLS = 5
 
 
 def test_nothing_lost_by_kills(network: Network, tell: Callable[[str], None]) -> None:
