@@ -36,7 +36,8 @@ class PartitionTest:
         self._pause = threading.Event()
         self.figures = Figures()
         self._url = f"http://{wire.address(RELAY)}:{_PORT}/"
-        self._relay = self._start(RELAY, "relay", lease=lease, ping_interval=lease / 3)
+        self._servers: dict[str, Server] = {}
+        self._start(RELAY, "relay", lease=lease, ping_interval=lease / 3)
         for name in NAMES:
             self._start_satellite(name)
         self._await_states({"near": "online", "far": "online", "hidden": "poll"})
@@ -83,21 +84,21 @@ class PartitionTest:
 
     # -- hosts ---------------------------------------------------------------------------------
 
-    def _start(self, name: str, role: str, **settings: Any) -> Server:
+    def _start(self, name: str, role: str, **settings: Any) -> None:
         if name != "hidden":
             settings["listen"] = f"tcp:{_PORT}:interface={self._wire.address(name)}"
             settings["insecure"] = True
         settings.update(_QUICK, message_rate=1e6, message_burst=10**6)
-        return self._network.start(role, name, self._wire.through(name), **settings)
+        through = self._wire.through(name)
+        self._servers[name] = self._network.start(role, name, through, **settings)
 
     def _start_satellite(self, name: str) -> None:
         plugins = {"plugin_list": ["recorder"], "plugin_dirs": [str(PLUGINS)]}
-        server = self._start(name, "satellite", nick=name, relay=self._url, **plugins)
-        setattr(self, f"_{name}", server)
+        self._start(name, "satellite", nick=name, relay=self._url, **plugins)
 
     def _call(self, name: str, method: str, *params: Any) -> Any:
-        server: Server = getattr(self, f"_{name}")
-        return self._wire.inside(name, lambda: call(server.url, method, *params))
+        url = self._servers[name].url
+        return self._wire.inside(name, lambda: call(url, method, *params))
 
     def _states(self) -> dict[str, str]:
         return {one["nick"]: one["state"] for one in self._call(RELAY, "relay.get_satellites")}
