@@ -15,12 +15,19 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from co2.delivery.backoff import Backoff
 from co2.delivery.courier import Courier
 from co2.delivery.journal import MemoryJournal
-from co2.errors import Co2Error, PluginRaised, RateLimited, UnsupportedValue
+from co2.errors import (
+    Co2Error,
+    Fault,
+    MethodNotFound,
+    PluginRaised,
+    RateLimited,
+    UnsupportedValue,
+)
 from co2.model.hosts import Address
 from co2.testing.fates import Fate, Loss, ScriptedFates
 from co2.testing.network import MemoryNetwork
 from co2.testing.samples import a_message, result_of
-from co2.wire.xmlrpc import decode_call, encode_fault, encode_reply
+from co2.wire.xmlrpc import decode_call, encode_fault, encode_reply, read_reply
 
 HERE, THERE = Address("10.0.0.1", 2004), Address("10.0.0.2", 2004)
 
@@ -42,9 +49,26 @@ class ModelPeer:
         self.refusals: list[float] = []
         self.refused: int | None = None
         self.until = 0.0
+        self.batches_refused = 0
 
     def answer(self, body, claim):
-        struct = decode_call(body).params[0]
+        call = decode_call(body)
+        if call.method != "system.multicall":
+            return self.take(call.params[0])
+        if self.batches_refused:
+            self.batches_refused -= 1
+            return encode_fault(MethodNotFound("no batches here").as_fault())
+        replies = [read_reply(self.take(one["params"][0])) for one in call.params[0]]
+        return encode_reply(
+            [
+                {"faultCode": one.code, "faultString": one.text}
+                if isinstance(one, Fault)
+                else [one]
+                for one in replies
+            ]
+        )
+
+    def take(self, struct):
         number = struct["seq"]
         if number in self.taken:
             if not struct.get("redelivered"):
@@ -70,6 +94,8 @@ class ModelPeer:
 class CourierMachine(RuleBasedStateMachine):
     """See the module."""
 
+    window, batch = 4, 1
+
     def __init__(self):
         super().__init__()
         self.network = MemoryNetwork()
@@ -94,7 +120,8 @@ class CourierMachine(RuleBasedStateMachine):
             wants=lambda entry: entry.message.host_id.random != "own",
             refuses=lambda entry: UnsupportedValue("nil") if entry.nil_at else None,
             settled=lambda entry, outcome: self.told.append((entry.seq, outcome)),
-            window=4,
+            window=self.window,
+            batch=self.batch,
             timeout=5.0,
             after=after,
             reached=reached,
@@ -142,6 +169,15 @@ class CourierMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.5, 7.0]))
     def refuse(self, seconds):
         self.model.refusals.append(seconds)
+
+    @rule()
+    def refuse_a_batch(self):
+        self.model.batches_refused += 1
+
+    @rule(count=st.integers(2, 8))
+    def append_many(self, count):
+        for _ in range(count):
+            self.append("good")
 
     @rule()
     def pause(self):
@@ -207,6 +243,15 @@ class Kind:
     def __repr__(self):
         return self.error.__name__
 
+
+class BatchCourierMachine(CourierMachine):
+    """The same with several messages in a post, and a peer that now and then takes no batch."""
+
+    window, batch = 2, 3
+
+
+TestBatchCourierMachine = BatchCourierMachine.TestCase
+TestBatchCourierMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 TestCourierMachine = CourierMachine.TestCase
 TestCourierMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
