@@ -49,14 +49,13 @@ class ModelPeer:
         self.refusals: list[float] = []
         self.refused: int | None = None
         self.until = 0.0
-        self.batches_refused = 0
+        self.refuses_batches = False
 
     def answer(self, body, claim):
         call = decode_call(body)
         if call.method != "system.multicall":
             return self.take(call.params[0])
-        if self.batches_refused:
-            self.batches_refused -= 1
+        if self.refuses_batches:
             return encode_fault(MethodNotFound("no batches here").as_fault())
         replies = [read_reply(self.take(one["params"][0])) for one in call.params[0]]
         return encode_reply(
@@ -94,7 +93,7 @@ class ModelPeer:
 class CourierMachine(RuleBasedStateMachine):
     """See the module."""
 
-    window, batch = 4, 1
+    window, batch, refuses_batches = 4, 1, False
 
     def __init__(self):
         super().__init__()
@@ -103,6 +102,7 @@ class CourierMachine(RuleBasedStateMachine):
         self.journal = MemoryJournal("j", 10_000, 100_000_000)
         self.host = self.network.host(HERE)
         self.model = ModelPeer(self.clock)
+        self.model.refuses_batches = self.refuses_batches
         self.network.attach(THERE, self.model.answer)
         self.kinds: list[str] = []
         self.told: list[tuple[int, object]] = []
@@ -169,10 +169,6 @@ class CourierMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.5, 7.0]))
     def refuse(self, seconds):
         self.model.refusals.append(seconds)
-
-    @rule()
-    def refuse_a_batch(self):
-        self.model.batches_refused += 1
 
     @rule(count=st.integers(2, 8))
     def append_many(self, count):
@@ -245,13 +241,24 @@ class Kind:
 
 
 class BatchCourierMachine(CourierMachine):
-    """The same with several messages in a post, and a peer that now and then takes no batch."""
+    """The same with several messages in a post."""
 
     window, batch = 2, 3
 
 
+class NoBatchCourierMachine(BatchCourierMachine):
+    """The same with a peer that does not know `system.multicall`."""
+
+    refuses_batches = True
+
+
+TestNoBatchCourierMachine = NoBatchCourierMachine.TestCase
+TestNoBatchCourierMachine.settings = settings(
+    max_examples=20, stateful_step_count=30, deadline=None
+)
+
 TestBatchCourierMachine = BatchCourierMachine.TestCase
-TestBatchCourierMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestBatchCourierMachine.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
 
 TestCourierMachine = CourierMachine.TestCase
 TestCourierMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

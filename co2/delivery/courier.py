@@ -149,6 +149,7 @@ class Courier:
         self._greeted = greeted
         self._singly_to = 0
         self._greets_singly = False
+        self._takes_batches = False
         self._posts = 0
         self._flight: deque[Flying] = deque()
         self._timer: IDelayedCall | None = None
@@ -209,7 +210,9 @@ class Courier:
     # -- writing -------------------------------------------------------------------------------
 
     def _most_posts(self) -> int:
-        return 1 if self.tries else self._window
+        # Behind a batch that may be refused as such nothing goes ahead: it would overtake.
+        unproven = self._batch > 1 and not self._takes_batches
+        return 1 if self.tries or unproven else self._window
 
     def _most_entries(self) -> int:
         return 1 if self.tries or self._written < self._singly_to else self._batch
@@ -298,11 +301,13 @@ class Courier:
         if replies is None:
             # The peer refuses the batch as such: too much at once for it, or no multicall.
             self._greets_singly = True
+            self._takes_batches = False
             if not batch[0].greets:
                 self._singly_to = max(self._singly_to, batch[-1].entry.seq)
             self._rewind()
             self.wake()
             return
+        self._takes_batches = self._takes_batches or len(batch) > 1
         for one in replies:
             if not self._take(one, run):
                 return
