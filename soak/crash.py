@@ -15,7 +15,7 @@ from pathlib import Path
 from e2e.network import PLUGINS, Network, Server
 from e2e.processes import eventually, free_port
 
-from soak.records import Figures, examine, has_last
+from soak.records import Figures, await_last, examine
 
 SENDERS = ("one", "two")
 RECEIVERS = ("three", "hidden")
@@ -120,8 +120,7 @@ class CrashTest:
         """Let everything that is under way arrive."""
         last = {name: self._satellites[name].call("recorder.recorder.rest") for name in SENDERS}
         for name in NAMES:
-            folder = self._folder(name)
-            eventually(lambda folder=folder: has_last(folder, last), patience=_PATIENCE)
+            await_last(self._folder(name), last, _PATIENCE)
 
 
 def run(folder: Path, kills: int, seed: int | None = None) -> Figures:

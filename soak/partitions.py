@@ -16,7 +16,7 @@ from typing import Any
 from e2e.network import PLUGINS, Network, Server, call
 from e2e.processes import eventually
 
-from soak.records import Figures, examine, has_last, received
+from soak.records import Figures, await_last, examine, received
 from soak.wire import Wire
 
 RELAY = "relay"
@@ -122,8 +122,7 @@ class PartitionTest:
     def _settle(self) -> None:
         last = {name: self._call(name, "recorder.recorder.rest") for name in NAMES}
         for name in NAMES:
-            folder = self._folder(name)
-            eventually(lambda folder=folder: has_last(folder, last), patience=_PATIENCE)
+            await_last(self._folder(name), last, _PATIENCE)
 
 
 def run(

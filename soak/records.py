@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from attrs import define, field
+from e2e.processes import eventually
 
 
 @define
@@ -48,6 +49,26 @@ def received(folder: Path) -> list[tuple[str, int, bool]]:
     """Read what a recorder received: author, number, marked."""
     lines = (line.split() for line in (folder / "received").read_text().splitlines())
     return [(author, int(number), marked == "1") for author, number, marked in lines]
+
+
+def await_last(folder: Path, last: dict[str, int], patience: float = 60.0) -> None:
+    """Wait until a recorder has the last message of everybody else, however many are on their way.
+
+    Raises:
+        AssertionError: nothing more has come for that many seconds.
+    """
+    file = folder / "received"
+    while not has_last(folder, last):
+        before = file.stat().st_size
+        if has_last(folder, last):
+            break
+        try:
+            eventually(
+                lambda: file.stat().st_size, lambda size, before=before: size > before, patience
+            )
+        except AssertionError as error:
+            ends = {author: number for author, number, _ in received(folder)}
+            raise AssertionError(f"{folder.name} is stuck at {ends}, waits for {last}") from error
 
 
 def has_last(folder: Path, last: dict[str, int]) -> bool:
