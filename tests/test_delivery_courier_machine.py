@@ -258,7 +258,7 @@ TestNoBatchCourierMachine.settings = settings(
 )
 
 TestBatchCourierMachine = BatchCourierMachine.TestCase
-TestBatchCourierMachine.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
+TestBatchCourierMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 TestCourierMachine = CourierMachine.TestCase
 TestCourierMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

@@ -100,4 +100,4 @@ class WorldMachine(RuleBasedStateMachine):
 
 
 TestWorldMachine = WorldMachine.TestCase
-TestWorldMachine.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
+TestWorldMachine.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
