@@ -46,6 +46,7 @@ class ModelPeer:
         self.clock = clock
         self.taken: list[int] = []
         self.unmarked: list[int] = []
+        self.marked: set[int] = set()
         self.refusals: list[float] = []
         self.refused: int | None = None
         self.until = 0.0
@@ -70,13 +71,16 @@ class ModelPeer:
     def take(self, struct):
         number = struct["seq"]
         if number in self.taken:
-            if not struct.get("redelivered"):
+            # The first post may come in behind the second one, which was marked and taken.
+            if not struct.get("redelivered") and number not in self.marked:
                 self.unmarked.append(number)
         elif self.refuses_now(number):
             wait = max(0.1, self.until - self.clock.seconds())
             return encode_fault(RateLimited("later", wait).as_fault())
         else:
             self.taken.append(number)
+            if struct.get("redelivered"):
+                self.marked.add(number)
         if struct["data"] == "bad":
             return encode_fault(PluginRaised("bad").as_fault())
         return encode_reply({"number": number})
