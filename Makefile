@@ -7,7 +7,7 @@ LOCK := requirements.lock
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test vm check bench format lock clean
+.PHONY: help run test vm check bench soak format lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -29,6 +29,9 @@ check: $(INSTALLED) ## Lint, types and layers
 
 bench: $(INSTALLED) ## Measure against other servers, side by side; writes docs/performance.md
 	$(BIN)/python -m bench
+
+soak: $(INSTALLED) ## Run the long tests: hundreds of kills, cut links, backlogs, crowds
+	$(BIN)/python -m soak
 
 format: $(INSTALLED) ## Let ruff format and mend what it can
 	$(BIN)/ruff format .
