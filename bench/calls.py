@@ -21,7 +21,7 @@ MESSAGE = {
 }
 BODY = dumps((MESSAGE,), "bench.bench.echo").encode()
 SECONDS = 2.0
-ROUNDS = 5
+ROUNDS = 3
 CONNECTIONS = (1, 16, 64)
 
 

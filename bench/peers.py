@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from socketserver import ThreadingMixIn
 from typing import Any
@@ -90,7 +91,10 @@ def main() -> None:
     elif kind == "satellites":
         count, messages = (int(word) for word in rest)
         StockSatellite.left = count * messages
-        print("ports", *[_serve(StockSatellite()) for _ in range(count)], flush=True)
+        ports = [_serve(StockSatellite()) for _ in range(count)]
+        gc.collect()
+        gc.freeze()
+        print("ports", *ports, flush=True)
     reactor.run()
 
 
