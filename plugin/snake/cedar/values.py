@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from plugin.snake.cedar.errors import PayloadError
 from plugin.snake.classads import old
@@ -131,8 +131,9 @@ class MessageReader:
         Raises:
             PayloadError: it ends too early, or an attribute is none.
         """
-        if self._at == 0 and not self._sized and len(self._data) <= _WHOLE:
-            entries, self._at = _whole_ad(self._data, limit)
+        if not self._sized and self.left <= _WHOLE:
+            entries, read = _whole_ad(self._data[self._at :], limit)
+            self._at += read
             return dict(entries)
         return self._ad(limit)
 
@@ -184,11 +185,14 @@ class MessageReader:
 
 
 _WHOLE = 512
+"""Bytes of an ad that is remembered as it was read."""
+_SHORT_AD = 4096
+"""Bytes of an ad that is remembered as it was written."""
 
 
 @functools.lru_cache(maxsize=1024)
 def _whole_ad(data: bytes, limit: int) -> tuple[dict[str, tuple[str, Expression]], int]:
-    """Read an ad that a short message begins with; tools send the same queries all the time."""
+    """Read an ad that short bytes begin with; tools send the same queries all the time."""
     reader = MessageReader(data)
     entries = reader._ad(limit)
     return entries, len(data) - reader.left
@@ -252,20 +256,41 @@ class MessageWriter:
 
     def ad(self, entries: Entries) -> None:
         """Write an ad; private attributes stay here unless the connection is encrypted."""
-        lines = [
-            _remembered_line(name, node) if node.short else _line(name, node)
-            for key, (name, node) in entries.items()
-            if self._sized or not is_private(key)
-        ]
-        self.integer(len(lines))
-        lines += (b"\0", b"\0")
         if self._sized:
-            lines = [_INTEGER.pack(len(line)) + line for line in lines]
-        self._add(b"".join(lines))
+            lines = [*_lines(entries.values()), b"\0", b"\0"]
+            sized = b"".join([_INTEGER.pack(len(line)) + line for line in lines])
+            self._add(_INTEGER.pack(len(lines) - 2) + sized)
+        else:
+            self._add(_clear_ad(entries))
 
     def python_ad(self, values: Mapping[str, bool | int | str]) -> None:
         """Write an ad of plain values, as negotiation does."""
         self.ad({name.lower(): (name, expression_of(value)) for name, value in values.items()})
+
+
+def _lines(entries: Iterable[tuple[str, Expression]]) -> list[bytes]:
+    return [
+        _remembered_line(name, node) if node.short else _line(name, node) for name, node in entries
+    ]
+
+
+_clear_ads: dict[tuple[tuple[str, Expression], ...], bytes] = {}
+"""Ads as they were written: nodes never change, so the same ones are the same bytes."""
+_CLEAR_ADS = 1024
+
+
+def _clear_ad(entries: Entries) -> bytes:
+    """Write an ad without its private attributes."""
+    told = tuple(entries.values())
+    written = _clear_ads.get(told)
+    if written is None:
+        lines = _lines([entry for key, entry in entries.items() if not is_private(key)])
+        written = b"".join((_INTEGER.pack(len(lines)), *lines, b"\0\0"))
+        if len(written) <= _SHORT_AD and len(lines) == len(told):
+            if len(_clear_ads) >= _CLEAR_ADS:
+                _clear_ads.clear()
+            _clear_ads[told] = written
+    return written
 
 
 def _line(name: str, expression: Expression) -> bytes:
