@@ -122,13 +122,35 @@ def test_closing_sends_what_waits_first(pair):
 
 
 def test_the_end_of_the_peer_is_told(pair):
-    """An end of file, and an error, are what the reactor is given."""
-    stream, _, _, peer = pair
+    """An end of file ends the stream, once, and nothing of it is watched any more."""
+    stream, protocol, reactor, peer = pair
     assert stream.doRead() is None
     peer.close()
-    assert stream.doRead() is not None
+    assert stream.doRead() is None
+    assert (protocol.told, stream.fileno()) == (["lost"], -1)
+    assert (reactor.reading, reactor.writing) == (set(), set())
+
+
+def test_a_peer_that_takes_nothing_more_is_an_error(pair):
+    """A write that fails for good is told to the reactor, which ends the stream."""
+    stream, protocol, reactor, peer = pair
+    peer.close()
     stream.write(b"into nothing")
-    assert stream.doWrite() is not None
+    assert reactor.writing == {stream}
+    failed = stream.doWrite()
+    assert failed is not None
+    stream.connectionLost(failed)
+    assert (protocol.told, reactor.writing) == (["lost"], set())
+
+
+def test_a_stream_that_is_given_up_leaves_nothing_to_write(pair):
+    """What waits is dropped, and not watched for, when the connection is aborted."""
+    stream, protocol, reactor, _ = pair
+    stream.unregisterProducer()
+    stream.write(bytes(1_000_000))
+    assert reactor.writing == {stream}
+    stream.abortConnection()
+    assert (protocol.told, reactor.writing) == (["lost"], set())
 
 
 def test_a_listener_makes_a_stream_of_each_connection():

@@ -81,6 +81,10 @@ class Connected(Shape):
         """Read again."""
 
 
+def _nothing() -> None:
+    """What happens when nothing is overdue."""
+
+
 @implementer(IPushProducer)
 class CommandConnection(Protocol):
     """One connection of one client."""
@@ -131,6 +135,8 @@ class CommandConnection(Protocol):
         """The handler is told; it may still finish what needs no peer."""
         self._closed = True
         self._calm()
+        # it refers to this, and what refers to itself waits for the garbage collector
+        self._overdue = _nothing
         self._daemon.disconnected(self)
         if self._run is not None:
             self._run.peer_left()
