@@ -168,7 +168,8 @@ class MessageReader:
     def literal_ad(self) -> dict[str, object]:
         """Read an ad that negotiates: at most 100 constants, by lower-cased name."""
         found: dict[str, object] = {}
-        for key, (name, expression) in self.ad(MAX_NEGOTIATED).items():
+        # not remembered as a whole: most hold a number that is used once
+        for key, (name, expression) in self._ad(MAX_NEGOTIATED).items():
             if type(expression) is not Literal:
                 raise PayloadError(f"{name} is no constant, and this ad may hold nothing else")
             found[key] = expression.value
@@ -265,7 +266,12 @@ class MessageWriter:
 
     def python_ad(self, values: Mapping[str, bool | int | str]) -> None:
         """Write an ad of plain values, as negotiation does."""
-        self.ad({name.lower(): (name, expression_of(value)) for name, value in values.items()})
+        entries = {name.lower(): (name, expression_of(value)) for name, value in values.items()}
+        if self._sized:
+            self.ad(entries)
+        else:
+            # not remembered, for the same reason as in `literal_ad`
+            self._add(_written(entries)[0])
 
 
 def _lines(entries: Iterable[tuple[str, Expression]]) -> list[bytes]:
@@ -284,13 +290,18 @@ def _clear_ad(entries: Entries) -> bytes:
     told = tuple(entries.values())
     written = _clear_ads.get(told)
     if written is None:
-        lines = _lines([entry for key, entry in entries.items() if not is_private(key)])
-        written = b"".join((_INTEGER.pack(len(lines)), *lines, b"\0\0"))
-        if len(written) <= _SHORT_AD and len(lines) == len(told):
+        written, count = _written(entries)
+        if len(written) <= _SHORT_AD and count == len(told):
             if len(_clear_ads) >= _CLEAR_ADS:
                 _clear_ads.clear()
             _clear_ads[told] = written
     return written
+
+
+def _written(entries: Entries) -> tuple[bytes, int]:
+    """Give an ad without its private attributes, and how many are left."""
+    lines = _lines([entry for key, entry in entries.items() if not is_private(key)])
+    return b"".join((_INTEGER.pack(len(lines)), *lines, b"\0\0")), len(lines)
 
 
 def _line(name: str, expression: Expression) -> bytes:
