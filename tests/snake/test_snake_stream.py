@@ -1,11 +1,16 @@
 """`daemon.stream`: a transport on a file descriptor, driven by a reactor that a test plays."""
 
+import gc
 import socket
+import struct
+import weakref
 
 import pytest
+from rooms import QUERY, Den
 from twisted.internet.interfaces import IReadWriteDescriptor
 from zope.interface.verify import verifyObject
 
+from plugin.snake.daemon.connection import CommandConnection
 from plugin.snake.daemon.stream import Address, Listener, Stream
 
 
@@ -185,3 +190,28 @@ def test_a_port_that_is_taken_is_an_error():
     with pytest.raises(OSError, match="in use"):
         Listener(Reactor(), Recorder, *listener.address)
     listener.close()
+
+
+def test_a_connection_that_has_ended_is_freed_at_once(tmp_path):
+    """Nothing of it refers to itself, so no garbage is left that has to be looked for."""
+    den = Den(tmp_path, "def handle(command):\n    yield ((1, end_of_message), 0, None)\n").start()
+    ours, peer = socket.socketpair()
+    connection = CommandConnection(den.daemon)
+    ends = Address("127.0.0.1", 1), Address("127.0.0.1", 2)
+    stream = Stream(ours, *ends, Reactor(), connection)
+    stream.begin()
+    freed = weakref.ref(connection), weakref.ref(stream)
+    with peer:
+        peer.send(struct.pack(">BIq", 1, 8, QUERY))
+        gc.collect()
+        gc.disable()
+        try:
+            stream.doRead()
+            assert peer.recv(100) == struct.pack(">BIq", 1, 8, 1)
+            peer.shutdown(socket.SHUT_WR)
+            stream.doRead()
+            del connection, stream
+            assert [one() for one in freed] == [None, None]
+        finally:
+            gc.enable()
+    den.daemon.stop()

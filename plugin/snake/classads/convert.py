@@ -106,9 +106,10 @@ def _moment(value: datetime) -> Literal:
     return Literal(AbsoluteTime.of(value))
 
 
+_TRUE, _FALSE = Literal(True, True), Literal(False, True)
 _MAKERS: dict[type, Callable[[Any], Expression]] = {
     type(None): lambda value: Literal(UNDEFINED),
-    bool: Literal,
+    bool: lambda value: _TRUE if value else _FALSE,
     int: _integer,
     float: lambda value: Literal(float(value)),
     str: lambda value: Literal(checked_text(value)),
