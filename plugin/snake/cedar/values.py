@@ -14,36 +14,23 @@ from __future__ import annotations
 import functools
 import math
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from plugin.snake.cedar.errors import PayloadError
+from plugin.snake.cedar.lines import MAX_STRING, Entries, ad_lines, clear_ad, remembered_ad
 from plugin.snake.classads import old
 from plugin.snake.classads.convert import checked_text, expression_of
 from plugin.snake.classads.nodes import Expression, Literal
-from plugin.snake.classads.unparse import attribute_name, old_text
 from plugin.snake.classads.values import INTEGER_MAX, INTEGER_MIN, ClassAdException
 
 _INTEGER = struct.Struct(">q")
 _MANTISSA = 0x7FFFFFFF
-MAX_STRING = 10 * 1024 * 1024
-"""Bytes of a string that any CEDAR peer reads."""
 MAX_ATTRIBUTES = 1_000_000
 """Attributes of an ad that any CEDAR peer reads."""
 MAX_NEGOTIATED = 100
 """Attributes of an ad that negotiates."""
 _SECRET_FOLLOWS = b"ZKM"
 _NULL_STRING = b"\xad"
-_PRIVATE = frozenset(
-    {"claimid", "claimids", "claimidlist", "childclaimids", "capability", "transferkey"}
-)
-
-Entries = Mapping[str, tuple[str, Expression]]
-
-
-@functools.lru_cache(maxsize=4096)
-def is_private(key: str) -> bool:
-    """Tell whether an attribute (lower-cased) may travel only where it is encrypted."""
-    return key in _PRIVATE or key.startswith("_condor_priv")
 
 
 class MessageReader:
@@ -187,8 +174,6 @@ class MessageReader:
 
 _WHOLE = 512
 """Bytes of an ad that is remembered as it was read."""
-_SHORT_AD = 4096
-"""Bytes of an ad that is remembered as it was written."""
 
 
 @functools.lru_cache(maxsize=1024)
@@ -258,11 +243,11 @@ class MessageWriter:
     def ad(self, entries: Entries) -> None:
         """Write an ad; private attributes stay here unless the connection is encrypted."""
         if self._sized:
-            lines = [*_lines(entries.values()), b"\0", b"\0"]
+            lines = [*ad_lines(entries.values()), b"\0", b"\0"]
             sized = b"".join([_INTEGER.pack(len(line)) + line for line in lines])
             self._add(_INTEGER.pack(len(lines) - 2) + sized)
         else:
-            self._add(_clear_ad(entries))
+            self._add(remembered_ad(entries))
 
     def python_ad(self, values: Mapping[str, bool | int | str]) -> None:
         """Write an ad of plain values, as negotiation does."""
@@ -271,50 +256,4 @@ class MessageWriter:
             self.ad(entries)
         else:
             # not remembered, for the same reason as in `literal_ad`
-            self._add(_written(entries)[0])
-
-
-def _lines(entries: Iterable[tuple[str, Expression]]) -> list[bytes]:
-    return [
-        _remembered_line(name, node) if node.short else _line(name, node) for name, node in entries
-    ]
-
-
-_clear_ads: dict[tuple[tuple[str, Expression], ...], bytes] = {}
-"""Ads as they were written: nodes never change, so the same ones are the same bytes."""
-_CLEAR_ADS = 1024
-
-
-def _clear_ad(entries: Entries) -> bytes:
-    """Write an ad without its private attributes."""
-    told = tuple(entries.values())
-    written = _clear_ads.get(told)
-    if written is None:
-        written, count = _written(entries)
-        if len(written) <= _SHORT_AD and count == len(told):
-            if len(_clear_ads) >= _CLEAR_ADS:
-                _clear_ads.clear()
-            _clear_ads[told] = written
-    return written
-
-
-def _written(entries: Entries) -> tuple[bytes, int]:
-    """Give an ad without its private attributes, and how many are left."""
-    lines = _lines([entry for key, entry in entries.items() if not is_private(key)])
-    return b"".join((_INTEGER.pack(len(lines)), *lines, b"\0\0")), len(lines)
-
-
-def _line(name: str, expression: Expression) -> bytes:
-    """Write `Name = expression`."""
-    return _checked_line(f"{attribute_name(name)} = {old_text(expression)}")
-
-
-# handlers say the same again and again, and short constants are shared
-_remembered_line = functools.lru_cache(maxsize=16384)(_line)
-
-
-def _checked_line(text: str) -> bytes:
-    raw = checked_text(text).encode("utf-8", "surrogateescape") + b"\0"
-    if len(raw) > MAX_STRING:
-        raise ValueError(f"an attribute of {len(raw)} bytes is over the {MAX_STRING} allowed")
-    return raw
+            self._add(clear_ad(entries)[0])
