@@ -7,7 +7,7 @@ LOCK := requirements.lock
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench format lock clean
+.PHONY: help run test vm check bench soak format lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -18,6 +18,9 @@ run: $(INSTALLED) ## Set up, and run a satellite with an embedded relay on 127.0
 test: $(INSTALLED) ## Set up, and run the tests
 	$(BIN)/python -m pytest
 
+vm: $(INSTALLED) ## Run the tests in a virtual machine too: slow, as root, with QEMU and libvirt
+	CO2_VM=1 $(BIN)/python -m pytest -m vm
+
 check: $(INSTALLED) ## Lint, types and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -27,12 +30,15 @@ check: $(INSTALLED) ## Lint, types and layers
 bench: $(INSTALLED) ## Measure against other servers, side by side; writes docs/performance.md
 	$(BIN)/python -m bench
 
+soak: $(INSTALLED) ## Run the long tests: hundreds of kills, cut links, backlogs, crowds
+	$(BIN)/python -m soak
+
 format: $(INSTALLED) ## Let ruff format and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 lock: $(INSTALLED) ## Write the versions that are installed to requirements.lock
-	$(BIN)/pip freeze --exclude-editable | grep -v '^co2-satellite' > $(LOCK)
+	$(BIN)/pip freeze --all --exclude-editable | grep -v "^co2-satellite\|^setuptools" > $(LOCK)
 
 clean: ## Remove what `make` has made; state/ and plugin/ stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

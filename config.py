@@ -53,6 +53,9 @@
 # ping_interval = 15
 # forget_after = 7 * 86400
 
+# Relays that this one joins, each with its admin token.
+# upstream = [("http://192.168.1.7:2004/", "that relay's admin token")]
+
 # max_sats = 10000
 
 # What one satellite may send: messages a second in the long run, and at once.
@@ -61,9 +64,8 @@
 
 # --- limits -----------------------------------------------------------------------------------
 
-# Messages kept in memory for satellites that are slow or away, and unsent ones of this host.
-# queue_messages = 100000
-# queue_bytes = 256 * 1024 * 1024
+# What of undelivered messages is kept: how long in seconds, how many, how many bytes.
+# retention = (7 * 86400, 1_000_000, 1024 * 1024 * 1024)
 
 # Seconds for one delivery, ping or registration to be answered.
 # send_timeout = 10

@@ -1,4 +1,4 @@
-"""Run every benchmark, and write its table: `python -m bench [calls] [fanout]`."""
+"""Run every benchmark, and write its table: `python -m bench [calls] [fanout] [durable]`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import os
 import sys
 from collections.abc import Callable
 
-from bench import calls, fanout, harness
+from bench import calls, durable, fanout, harness
 
-PROGRAMS: dict[str, Callable[[], str]] = {"calls": calls.run, "fanout": fanout.run}
+PROGRAMS: dict[str, Callable[[], str]] = {
+    "calls": calls.run,
+    "fanout": fanout.run,
+    "durable": durable.run,
+}
 
 
 def main() -> None:

@@ -65,7 +65,11 @@ def alternate(candidates: Mapping[str, Measure], rounds: int) -> dict[str, list[
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> str:
     """Give the median of the ratios round by round, and their spread."""
     each = [one / other for one, other in zip(ours, theirs, strict=True)]
-    return f"{statistics.median(each):.1f} × ({min(each):.1f}–{max(each):.1f})"
+    return f"{_few(statistics.median(each))} × ({_few(min(each))}–{_few(max(each))})"
+
+
+def _few(ratio: float) -> str:
+    return f"{ratio:.1f}" if ratio >= 1 else f"{ratio:.2f}"
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

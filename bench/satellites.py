@@ -17,6 +17,7 @@ from twisted.web.resource import Resource
 
 from co2.api import Co2Plugin
 from co2.delivery.backoff import Backoff
+from co2.delivery.doors import Doors
 from co2.loading.cell import Cell
 from co2.model.hosts import Address
 from co2.net.answering import Answering
@@ -30,6 +31,7 @@ from co2.rpc.rights import Gate
 from co2.satellite.enrolment import Enrolment
 from co2.satellite.inbox import Inbox
 from co2.satellite.procedures import SatelliteProcedures
+from co2.satellite.taken import MemoryTaken
 from co2.wire.limits import DEFAULT_LIMITS
 
 
@@ -58,13 +60,15 @@ def make_satellite(number: int, relay: Address, network: HttpNetwork) -> None:
         }
     )
     cell = Cell(plugin, "bench", f"satellite{number}", reactor, lambda: 30.0, None)
-    inbox = Inbox(lambda: [cell], lambda: secrets.token_hex(8))
+    inbox = Inbox(lambda: [cell], lambda: secrets.token_hex(8), MemoryTaken())
     token = secrets.token_urlsafe(16)
-    inbox.expect_relay(token)
+    doors = Doors()
+    doors.open(token, inbox.take)
     registry = Registry()
     conversations = Conversations(reactor, secrets.token_hex)
     dispatcher = Dispatcher(registry, reactor, conversations, Logger())
-    registry.enter_source(SatelliteProcedures(inbox, dispatcher, lambda: token, lambda: False))
+    registry.enter_source(doors)
+    registry.enter_source(SatelliteProcedures(dispatcher, lambda: token, lambda: False))
     registry.enter_source(Introspection(registry, dispatcher))
     answering = Answering(dispatcher, DEFAULT_LIMITS, {"notify": "data"})
     server = HttpServer(reactor, answering, Gate("", False, 0), Resource())

@@ -19,7 +19,7 @@ A plugin is a class whose name begins with `X_`, in a module that its package li
 from __future__ import annotations
 
 import runpy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, TypeVar
@@ -103,10 +103,16 @@ class Co2Plugin:
         name: `<package>.<module>`.
         threaded: set it to True in a class whose methods block: `receive` and the `x_` methods
             are then called in a thread of the plugin's own, one at a time.
+        topics: patterns of the topics that `receive` wants, like `['lights.*', 'alarm.>']`; None
+            is every message, those without a topic included.
+        backlog: what `receive` gets of the messages that came while this host was away:
+            'everything', or the 'newest' of each author and topic.
         var_dict: what the server handed over, see `__init__`.
     """
 
     threaded: ClassVar[bool] = False
+    topics: ClassVar[Sequence[str] | None] = None
+    backlog: ClassVar[str] = "everything"
 
     def __init__(self, var_dict: Mapping[str, Any]) -> None:
         """Take what the server hands over; a subclass that overrides this calls it.

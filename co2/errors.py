@@ -287,6 +287,12 @@ class HopLimit(RemoteError):
     code = 1017
 
 
+class JournalFailed(RetryLater):
+    """The journal cannot be written: a full disk, a damaged file. Nothing was accepted."""
+
+    code = 1027
+
+
 class NameTaken(LocalError):
     """A second claim on a method name; the first one keeps it."""
 

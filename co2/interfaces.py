@@ -14,7 +14,7 @@ from zope.interface import Attribute, Interface
 
 from co2.model.calls import Call, Caller
 from co2.model.hosts import Address, Identity, Registration
-from co2.model.messages import Entry, Message
+from co2.model.messages import Cursor, Entry, Kept, Message, Outcome, Taken
 from co2.model.procedure import Procedure
 
 
@@ -35,6 +35,14 @@ class IReceiver(Interface):
 
     name = Attribute("dotted name of the plugin class, a str")
     receives = Attribute("whether it wants messages at all, a bool")
+
+    def wants(topic: str | None, superseded: bool) -> bool:
+        """Tell whether it wants a message of that topic.
+
+        Args:
+            topic: the message's, or None.
+            superseded: its author has sent a newer one on the same topic already.
+        """
 
     def deliver(struct: dict[str, Any]) -> Any:
         """Hand a message over.
@@ -108,22 +116,77 @@ class IJournal(Interface):
     """The numbered messages of one relay or sender, oldest first."""
 
     journal_id = Attribute("a str that changes when the numbers start anew")
-    last_seq = Attribute("the number of the newest entry, 0 before the first")
-    first_seq = Attribute("the number of the oldest entry that is still kept; last_seq + 1 if none")
+    last_seq = Attribute("the number of the newest entry that can be read, 0 before the first")
+    first_seq = Attribute("no entry below this number can be read; last_seq + 1 if there is none")
 
     def append(message: Message) -> Deferred[Entry]:
-        """Give the message its number and keep it.
+        """Give the message its number and keep it; the Deferred fires when it is safe.
 
-        Returns:
-            a Deferred that fires when it is safe; it fails with a Co2Error if the message cannot
-            be taken, which then has no number.
+        It fails with QueueFull (a sender's journal) or JournalFailed, and nothing was kept then.
         """
 
     def read(after: int, most: int) -> list[Entry]:
-        """Give up to `most` entries with a number greater than `after`, oldest first."""
+        """Give up to `most` entries with a number greater than `after`, oldest first.
+
+        Fewer are no sign of the end; none are.
+        """
 
     def release(upto: int) -> None:
         """Allow entries up to that number to be forgotten: everybody has them."""
+
+    def known(random: str, id: str) -> tuple[int, bytes] | None:
+        """Give number and digest of the message of that author and id, or None."""
+
+    def find(id: str) -> list[Kept]:
+        """Give the messages of that id, of whatever authors, also those whose content has left."""
+
+    def latest(random: str, topic: str | None = None) -> Entry | None:
+        """Give the newest message of an author, or the newest of one topic."""
+
+    def retained() -> list[Entry]:
+        """Give the last value of each author and topic that asked to be kept, oldest first."""
+
+    def prune(now: float, cursors: Mapping[str, int]) -> None:
+        """Let go of what is too old or too much.
+
+        Args:
+            now: UNIX seconds.
+            cursors: how far each satellite has come; what it has not got is noted as expired.
+        """
+
+
+class ILedger(Interface):
+    """What became of messages: how far each satellite has come, and what went otherwise."""
+
+    def cursors() -> dict[str, Cursor]:
+        """Give how far everybody has come."""
+
+    def keep_cursor(name: str, cursor: Cursor) -> None:
+        """Note how far somebody has come; a crash may lose the last moment of it."""
+
+    def forget_cursor(name: str) -> None:
+        """Drop what is known of somebody who is gone."""
+
+    def keep_outcome(seq: int, name: str, outcome: Outcome) -> None:
+        """Note that a message was not simply delivered to somebody."""
+
+    def outcomes(seq: int) -> dict[str, Outcome]:
+        """Give those of a message, by satellite, the expired ones included."""
+
+
+class ITaken(Interface):
+    """What an inbox has taken: so that nothing is run twice, whatever happens to the host."""
+
+    outlives = Attribute("whether it is still known after the process has died, a bool")
+
+    def known(key: tuple[str, str]) -> Taken | None:
+        """Give what is known of the message of that (random, id)."""
+
+    def begin(key: tuple[str, str], digest: bytes) -> Deferred[None] | None:
+        """Note that plugins are about to see it; None if nothing is to be waited for."""
+
+    def finish(key: tuple[str, str], answer: dict[str, Any]) -> Deferred[None] | None:
+        """Note the answer; None if nothing is to be waited for."""
 
 
 class ICourier(Interface):

@@ -23,6 +23,7 @@ from co2.relay.limiter import Limiter
 from co2.relay.lines import Lines
 from co2.relay.pinger import Pinger
 from co2.relay.procedures import RelayProcedures
+from co2.relay.receipts import Receipts
 from co2.relay.roster import PUSHED, Roster
 from co2.testing.network import MemoryNetwork
 from co2.testing.state import MemoryState
@@ -83,10 +84,20 @@ class RelayRoom:
         self.changes: list[tuple[str, HostState]] = []
         lease, forget_after = options.get("lease", 60.0), options.get("forget_after", 1000.0)
         self.roster = Roster(self.store, lease, forget_after, self.changed)
-        self.journal = MemoryJournal("j1", options.get("most", 1000), 1 << 24)
+        self.journal = options.get("journal") or MemoryJournal(
+            "j1", options.get("most", 1000), 1 << 24
+        )
         self.lines = Lines(self.open_line)
-        self.fanout = Fanout(self.journal, self.roster, self.clock, self.open_courier)
         numbers = itertools.count(1)
+        self.fanout = Fanout(
+            self.journal,
+            self.journal,
+            self.roster,
+            self.clock,
+            self.now,
+            lambda: f"call{next(numbers)}",
+            self.open_courier,
+        )
         self.admission = Admission(
             self.roster,
             KEY,
@@ -98,27 +109,39 @@ class RelayRoom:
         self.intake = Intake(
             self.admission,
             self.limiter,
+            self.journal,
             self.fanout,
             lambda: 5000.0,
             self.clock.seconds,
             lambda: f"made{next(numbers)}",
+            self.clock,
+            "relay-id",
+            lambda: self.roster.has_relays,
         )
         interval = options.get("interval", 15.0)
         self.pinger = Pinger(self.roster, self.clock, interval, 5.0, self.lines)
-        self.calling = Calling(self.roster, self.lines)
+        self.calling = Calling(self.roster, self.lines, self.fanout.collecting)
+        self.receipts = Receipts(
+            self.journal, self.journal, self.roster, self.admission, self.fanout.wants
+        )
         self.procedures = RelayProcedures(
             "relay-id",
             self.roster,
             self.journal,
             self.admission,
             self.intake,
+            self.fanout,
+            self.receipts,
             self.calling,
             self.clock,
-            lambda: 5000.0 + self.clock.seconds(),
+            self.now,
         )
 
+    def now(self) -> float:
+        return 5000.0 + self.clock.seconds()
+
     def start(self) -> RelayRoom:
-        self.roster.load(self.clock.seconds())
+        self.roster.load(self.clock.seconds(), self.journal.cursors(), self.journal.last_seq)
         self.pinger.start()
         return self
 
@@ -126,6 +149,7 @@ class RelayRoom:
         self.pinger.stop()
         for presence in self.roster:
             self.lines.drop(presence)
+        self.intake.close()
         self.fanout.close()
 
     def restart(self) -> RelayRoom:
@@ -191,7 +215,11 @@ class RelayRoom:
             refuses=errand.refuses,
             settled=errand.settled,
             missed=errand.missed,
+            extra=errand.extra,
+            greeting=errand.greeting,
+            greeted=errand.greeted,
             window=4 if co2 else 1,
+            batch=self.options.get("batch", 1) if co2 else 1,
             plain=not co2,
             after=presence.cursor,
             reached=presence.reached,

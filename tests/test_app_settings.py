@@ -16,7 +16,7 @@ from co2.app.settings import (
 )
 from co2.errors import SettingsError
 from co2.model.hosts import Address
-from co2.model.settings import RelaySetting, Settings
+from co2.model.settings import RelaySetting, Retention, Settings
 
 ROOT = Path(__file__).parent.parent
 FIELDS = [field for field in attrs.fields(Settings) if field.name != "role"]
@@ -46,13 +46,15 @@ def test_the_shipped_config_holds_the_defaults() -> None:
         for line in lines
         if line.startswith("# ") and any(line.startswith(f"# {one.name} = ") for one in FIELDS)
     ]
+    # What is shown of these is an example: nobody has others by default.
+    examples = {"peers", "upstream"}
     variables: dict[str, Any] = {}
     for line in taken:
         name, _, value = line.partition(" = ")
         # The first of several examples is the default.
-        if name not in variables and name != "peers":
+        if name not in variables and name not in examples:
             variables[name] = eval(value)
-    assert set(variables) | {"peers"} == {one.name for one in FIELDS}
+    assert set(variables) | examples == {one.name for one in FIELDS}
     given = read_settings("satellite", None, {k: v for k, v in variables.items() if v is not None})
     assert given == read_settings("satellite", None, {})
 
@@ -77,6 +79,8 @@ def test_every_setting_is_documented_as_it_is(field: Any) -> None:
 def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
+    if isinstance(value, Retention):
+        return [value.age, value.entries, value.size]
     return str(value) if isinstance(value, Path) else value
 
 

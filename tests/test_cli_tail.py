@@ -55,17 +55,17 @@ class TestTail:
     @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
     def test_it_prints_what_matches_and_leaves(self, lab: Lab, signum: int):
         """JSON lines of the wanted topic; Ctrl-C is a good end, and takes it out of the roster."""
-        with lab.begin("tail", "--json", "--topic", "cli.*") as tail:
+        with lab.begin("tail", "--json", "--topic", "tail.*") as tail:
             host_id = listens(tail)
             assert host_id in registered(lab)
             lab.ok("send", "no", "--topic", "other.topic")
             lab.ok("send", "no")
-            lab.ok("send", '{"n": [1, null]}', "--topic", "cli.tail")
+            lab.ok("send", '{"n": [1, null]}', "--topic", "tail.test")
             struct = json.loads(tail.stdout.readline())
             tail.send_signal(signum)
             assert tail.communicate(timeout=20) == ("", "")
             assert tail.returncode == 0
-        assert (struct["data"], struct["topic"]) == ({"n": [1, None]}, "cli.tail")
+        assert (struct["data"], struct["topic"]) == ({"n": [1, None]}, "tail.test")
         assert struct["client_address"][0] == "127.0.0.1"
         assert "token" not in struct
         assert host_id not in registered(lab)

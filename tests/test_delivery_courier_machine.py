@@ -15,12 +15,19 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from co2.delivery.backoff import Backoff
 from co2.delivery.courier import Courier
 from co2.delivery.journal import MemoryJournal
-from co2.errors import Co2Error, PluginRaised, RateLimited, UnsupportedValue
+from co2.errors import (
+    Co2Error,
+    Fault,
+    MethodNotFound,
+    PluginRaised,
+    RateLimited,
+    UnsupportedValue,
+)
 from co2.model.hosts import Address
 from co2.testing.fates import Fate, Loss, ScriptedFates
 from co2.testing.network import MemoryNetwork
 from co2.testing.samples import a_message, result_of
-from co2.wire.xmlrpc import decode_call, encode_fault, encode_reply
+from co2.wire.xmlrpc import decode_call, encode_fault, encode_reply, read_reply
 
 HERE, THERE = Address("10.0.0.1", 2004), Address("10.0.0.2", 2004)
 
@@ -39,21 +46,41 @@ class ModelPeer:
         self.clock = clock
         self.taken: list[int] = []
         self.unmarked: list[int] = []
+        self.marked: set[int] = set()
         self.refusals: list[float] = []
         self.refused: int | None = None
         self.until = 0.0
+        self.refuses_batches = False
 
     def answer(self, body, claim):
-        struct = decode_call(body).params[0]
+        call = decode_call(body)
+        if call.method != "system.multicall":
+            return self.take(call.params[0])
+        if self.refuses_batches:
+            return encode_fault(MethodNotFound("no batches here").as_fault())
+        replies = [read_reply(self.take(one["params"][0])) for one in call.params[0]]
+        return encode_reply(
+            [
+                {"faultCode": one.code, "faultString": one.text}
+                if isinstance(one, Fault)
+                else [one]
+                for one in replies
+            ]
+        )
+
+    def take(self, struct):
         number = struct["seq"]
         if number in self.taken:
-            if not struct.get("redelivered"):
+            # The first post may come in behind the second one, which was marked and taken.
+            if not struct.get("redelivered") and number not in self.marked:
                 self.unmarked.append(number)
         elif self.refuses_now(number):
             wait = max(0.1, self.until - self.clock.seconds())
             return encode_fault(RateLimited("later", wait).as_fault())
         else:
             self.taken.append(number)
+            if struct.get("redelivered"):
+                self.marked.add(number)
         if struct["data"] == "bad":
             return encode_fault(PluginRaised("bad").as_fault())
         return encode_reply({"number": number})
@@ -70,6 +97,8 @@ class ModelPeer:
 class CourierMachine(RuleBasedStateMachine):
     """See the module."""
 
+    window, batch, refuses_batches = 4, 1, False
+
     def __init__(self):
         super().__init__()
         self.network = MemoryNetwork()
@@ -77,6 +106,7 @@ class CourierMachine(RuleBasedStateMachine):
         self.journal = MemoryJournal("j", 10_000, 100_000_000)
         self.host = self.network.host(HERE)
         self.model = ModelPeer(self.clock)
+        self.model.refuses_batches = self.refuses_batches
         self.network.attach(THERE, self.model.answer)
         self.kinds: list[str] = []
         self.told: list[tuple[int, object]] = []
@@ -94,7 +124,8 @@ class CourierMachine(RuleBasedStateMachine):
             wants=lambda entry: entry.message.host_id.random != "own",
             refuses=lambda entry: UnsupportedValue("nil") if entry.nil_at else None,
             settled=lambda entry, outcome: self.told.append((entry.seq, outcome)),
-            window=4,
+            window=self.window,
+            batch=self.batch,
             timeout=5.0,
             after=after,
             reached=reached,
@@ -142,6 +173,11 @@ class CourierMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.5, 7.0]))
     def refuse(self, seconds):
         self.model.refusals.append(seconds)
+
+    @rule(count=st.integers(2, 8))
+    def append_many(self, count):
+        for _ in range(count):
+            self.append("good")
 
     @rule()
     def pause(self):
@@ -207,6 +243,26 @@ class Kind:
     def __repr__(self):
         return self.error.__name__
 
+
+class BatchCourierMachine(CourierMachine):
+    """The same with several messages in a post."""
+
+    window, batch = 2, 3
+
+
+class NoBatchCourierMachine(BatchCourierMachine):
+    """The same with a peer that does not know `system.multicall`."""
+
+    refuses_batches = True
+
+
+TestNoBatchCourierMachine = NoBatchCourierMachine.TestCase
+TestNoBatchCourierMachine.settings = settings(
+    max_examples=20, stateful_step_count=30, deadline=None
+)
+
+TestBatchCourierMachine = BatchCourierMachine.TestCase
+TestBatchCourierMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 TestCourierMachine = CourierMachine.TestCase
 TestCourierMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
 from co2.delivery.journal import MemoryJournal, compose_entry
 from co2.errors import QueueFull
 from co2.model.messages import Message
-from co2.testing.contracts import JournalContract
+from co2.testing.journal_contract import LedgerContract
 from co2.testing.samples import a_message, result_of
 from co2.wire.xmlrpc import decode_call, encode_value, wrap_members
 
@@ -20,18 +21,24 @@ def a_journal(most=50, most_bytes=1_000_000, outgoing=False):
     return MemoryJournal("j1", most, most_bytes, outgoing)
 
 
-class TestRelayJournal(JournalContract):
+class TestRelayJournal(LedgerContract):
     """A relay's."""
 
     def make_journal(self):
         return a_journal()
 
 
-class TestOutgoingJournal(JournalContract):
+class TestOutgoingJournal(LedgerContract):
     """A sender's own."""
 
     def make_journal(self):
         return a_journal(outgoing=True)
+
+    def test_the_last_value_of_each_author_and_topic_is_retained(self):
+        """The relay does that."""
+        journal = self.make_journal()
+        result_of(journal.append(evolve(a_message(1), topic="a", retain=True)))
+        assert journal.retained() == []
 
 
 def fill(journal, count, data="x"):
@@ -68,7 +75,7 @@ def test_a_full_outgoing_journal_refuses_and_says_when_to_come_again():
     with pytest.raises(QueueFull) as refused:
         result_of(journal.append(a_message(4)))
     assert refused.value.retry_after > 0
-    assert "queue_messages" in refused.value.text
+    assert "retention" in refused.value.text
     assert (len(journal), journal.last_seq) == (3, 3)
     journal.release(1)
     assert result_of(journal.append(a_message(4))).seq == 4
@@ -89,7 +96,7 @@ def test_the_books_balance(steps):
     model: list[int] = []
     for step in steps:
         if step is None:
-            entry = result_of(journal.append(a_message(1)))
+            entry = result_of(journal.append(a_message(journal.last_seq)))
             model = [*model, entry.seq][-12:]
         else:
             journal.release(step)

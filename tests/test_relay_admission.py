@@ -116,6 +116,7 @@ def test_a_foreign_host_does_not_take_a_co2_hosts_place():
     """At the address of a host with a secret it is somebody new, and the other is away."""
     room = RelayRoom()
     room.register(**OWN)
+    room.roster.update(room.roster.get("me"), state=HostState.ONLINE)
     foreign = room.register()
     assert foreign["host_id"].startswith("drawn1@")
     assert room.roster.get("me").state is HostState.AWAY
@@ -246,9 +247,31 @@ def test_a_displaced_sender_is_told_to_register():
     """Another listens where it was: what is sent to it would go to the other."""
     room = RelayRoom()
     answer = room.register(**OWN)
+    room.roster.update(room.roster.get("me"), state=HostState.ONLINE)
     room.register(random="other", secret="o" * 22)
     with pytest.raises(NotRegistered, match="register again"):
         send(room, answer, token=answer["token"])
+
+
+@pytest.mark.parametrize("state", [HostState.CHECKING, HostState.POLL])
+def test_hosts_behind_one_nat_do_not_displace_each_other(state):
+    """To the relay they are at one address, where nobody was reached: each is who it is."""
+    room = RelayRoom()
+    answer = room.register(**OWN)
+    room.roster.update(room.roster.get("me"), state=state)
+    other = room.register(random="other", secret="o" * 22)
+    room.roster.update(room.roster.get("other"), state=state)
+    for one in (answer, other, room.register(**OWN)):
+        assert send(room, one, token=one["token"]).state in (state, HostState.CHECKING)
+
+
+def test_hosts_without_a_name_behind_one_nat_are_two():
+    """Who says that it cannot be connected to is not known by where it listens."""
+    room = RelayRoom()
+    first, second = (room.register(port=9, callback=False) for _ in range(2))
+    assert first["host_id"] != second["host_id"] and first["token"] != second["token"]
+    for one in (first, second):
+        assert send(room, one, token=one["token"]).state is HostState.POLL
 
 
 @pytest.mark.parametrize("host_id", [None, "me", "me@10.0.0.2", "@10.0.0.2:1", 5])

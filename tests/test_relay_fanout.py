@@ -291,8 +291,10 @@ def test_targets_are_found_by_nick():
     """One that two bear is a fault, and so is one that nobody bears."""
     net = Net()
     net.room.register("10.0.0.7", nick="lamp", callback=False)
-    with pytest.raises(TransportFailed, match="poll"):
-        result_of(call(net, {"nick": "lamp"}))
+    found = call(net, {"nick": "lamp", "timeout": 5})
+    net.room.pass_time(5.0)
+    with pytest.raises(TimedOut, match=r"10\.0\.0\.7"):
+        result_of(found)
     net.room.register("10.0.0.8", nick="lamp", callback=False)
     with pytest.raises(AmbiguousNick):
         result_of(call(net, {"nick": "lamp"}))

@@ -6,7 +6,14 @@ import pytest
 from relay_room import RelayRoom
 from twisted.internet.defer import CancelledError, Deferred, fail
 
-from co2.errors import ConflictingDuplicate, HopLimit, InvalidParams, QueueFull, RateLimited
+from co2.errors import (
+    ConflictingDuplicate,
+    HopLimit,
+    InvalidParams,
+    QueueFull,
+    RateLimited,
+    Spoofed,
+)
 from co2.model.calls import Level
 from co2.testing.samples import result_of
 from co2.wire.xmlrpc import decode_call, encode_value, wrap_members
@@ -170,12 +177,59 @@ def test_hops_count_from_relays_only():
     result_of(desk.take(hops=["a"]))
     assert "hops" not in desk.structs()[0]
     relay = desk.room.register("10.0.0.4", roles=["relay"], level=Level.ADMIN, callback=False)
-    result_of(desk.room.relay(relay, hops=["a", "b"]))
-    assert desk.structs()[1]["hops"] == ["a", "b"]
+
+    def pass_on(hops, **more):
+        passed = {"via": relay["host_id"], "host_id": "far@10.9.9.9:2004", "ip": "10.0.0.4", **more}
+        return result_of(desk.room.relay(relay, hops=hops, **passed))
+
+    pass_on(["a", "b"])
+    assert desk.structs()[1]["hops"] == ["a", "b", "relay-id"]
+    assert desk.structs()[1]["host_id"] == "far@10.9.9.9:2004"
     with pytest.raises(HopLimit):
-        result_of(desk.room.relay(relay, hops=["r"] * 17))
+        pass_on(["r"] * 16)
     with pytest.raises(InvalidParams, match="hops"):
-        result_of(desk.room.relay(relay, hops=[5]))
+        pass_on([5])
+    with pytest.raises(Spoofed, match="roles"):
+        pass_on(["a"], via=desk.answer["host_id"], token=desk.answer["token"], ip="10.0.0.2")
+
+
+def test_one_that_has_come_round_is_answered_and_not_kept():
+    """A relay knows its own mark among the hops."""
+    desk = Desk()
+    relay = desk.room.register("10.0.0.4", roles=["relay"], level=Level.ADMIN, callback=False)
+    passed = {"via": relay["host_id"], "host_id": "far@10.9.9.9:2004", "ip": "10.0.0.4"}
+    answer = result_of(desk.room.relay(relay, id="m1", hops=["a", "relay-id"], **passed))
+    assert answer == {"id": "m1", "seq": 0, "recipients": 0}
+    assert desk.entries() == []
+
+
+def test_the_first_relay_notes_which_message_was_before():
+    """Only where there are other relays: `after` and `hops` are between those."""
+    desk = Desk()
+    result_of(desk.take(id="m0"))
+    desk.room.register("10.0.0.4", roles=["relay"], level=Level.ADMIN, callback=False)
+    for name in ("m1", "m2"):
+        result_of(desk.take(id=name))
+    assert [one.get("after") for one in desk.structs()] == [None, "m0", "m1"]
+    assert [one.get("hops") for one in desk.structs()] == [None, ["relay-id"], ["relay-id"]]
+    result_of(desk.take(id="m0"))
+    result_of(desk.take(id="m3"))
+    assert desk.structs()[3]["after"] == "m2", "a repeated one was taken for the last"
+
+
+def test_one_that_could_not_be_kept_keeps_its_place():
+    """Its next try names the same message before it, and later ones name it."""
+    desk = Desk()
+    desk.room.register("10.0.0.4", roles=["relay"], level=Level.ADMIN, callback=False)
+    result_of(desk.take(id="m1"))
+    append, desk.room.journal.append = desk.room.journal.append, lambda m: fail(QueueFull("full"))
+    with pytest.raises(QueueFull):
+        result_of(desk.take(id="m2"))
+    desk.room.journal.append = append
+    for name in ("m2", "m3"):
+        result_of(desk.take(id=name))
+    assert [one.get("after") for one in desk.structs()] == [None, "m1", "m2"]
+    assert desk.structs()[1]["hops"] == ["relay-id"]
 
 
 def test_one_that_sends_too_much_is_refused_and_others_are_not():

@@ -73,6 +73,16 @@ def test_any_answer_is_one(answer):
     assert not presence.registration.co2
 
 
+def test_an_answer_of_another_host_is_none():
+    """Behind a NAT the port may lead to somebody else, who says so: this one must collect."""
+    room = a_room()
+    satellite = Satellite(room.network, Address("10.0.0.2", 2004))
+    satellite.answers["ping"] = encode_reply({"host_id": "another@10.0.0.2:2004"})
+    presence = room.presence(room.register(secret=SECRET, random="me"))
+    room.pass_time(0.1)
+    assert presence.state is POLL
+
+
 @pytest.mark.parametrize("answer", [b"<html>hello</html>", Deferred()])
 def test_none_that_is_well_formed_makes_it_poll(answer):
     """A page, or silence: nobody can call this host."""

@@ -170,7 +170,7 @@ def test_after_a_restart_everybody_has_one_lease_to_be_heard():
     book.enter("a")
     book.enter("b", 2006, state=AWAY)
     again = Book(book.store)
-    again.roster.load(500.0)
+    again.roster.load(500.0, {}, 0)
     assert {one.random: one.state for one in again.roster} == {"a": ONLINE, "b": AWAY}
     assert all(one.lease_until == 560.0 for one in again.roster)
     assert sorted(again.told) == [("a", ONLINE), ("b", AWAY)]
@@ -183,7 +183,7 @@ def test_after_a_restart_an_address_is_its_last_registrants(one, other):
     store.keep(a_registration("one", proof=b"p", seen=one, created=5.0))
     store.keep(a_registration("other", proof=b"q", seen=other, created=6.0))
     book = Book(store)
-    book.roster.load(0.0)
+    book.roster.load(0.0, {}, 0)
     last = "one" if one > other else "other"
     assert book.roster.at(Address("127.0.0.1", 2005)).random == last
 

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail
 
-from co2.errors import ConflictingDuplicate, InvalidParams, ShuttingDown, Spoofed
+from co2.delivery.doors import Doors
+from co2.errors import (
+    ConflictingDuplicate,
+    InvalidParams,
+    JournalFailed,
+    ShuttingDown,
+    Spoofed,
+)
+from co2.model.calls import Caller, Level
+from co2.model.topics import TopicFilter
 from co2.satellite.inbox import Inbox
+from co2.satellite.taken import MemoryTaken
 from co2.testing.contracts import ReceiverContract
 from co2.testing.plugins import RecordingReceiver
 from co2.testing.samples import result_of
@@ -27,16 +37,18 @@ class TestRecordingReceiver(ReceiverContract):
 class Room:
     """An inbox that expects a relay and a peer, and its plugins."""
 
-    def __init__(self, *receivers):
+    def __init__(self, *receivers, taken=None):
         self.receivers = list(receivers) or [RecordingReceiver()]
-        self.inbox = Inbox(lambda: self.receivers, lambda: "MADE")
-        self.inbox.expect_relay(RELAY)
-        self.inbox.expect_peer(PEER)
+        self.taken = taken or MemoryTaken()
+        self.inbox = Inbox(lambda: self.receivers, lambda: "MADE", self.taken)
+        self.doors = Doors()
+        self.doors.open(RELAY, self.inbox.take)
+        self.doors.open(PEER, self.inbox.take_from_peer)
 
     def take(self, data=1, ip="10.0.0.1", **more):
         struct = {"id": "1", "host_id": "them@10.0.0.9:2004", "data": data, "token": RELAY, **more}
         struct = {name: value for name, value in struct.items() if value is not None}
-        return self.inbox.take(struct, ip, 4000)
+        return self.doors.notify(Caller(Level.OPEN, ip, 4000, "stranger"), struct)
 
     @property
     def received(self):
@@ -210,3 +222,65 @@ def test_closed_it_takes_nothing_and_says_when_to_come_again():
         room.take()
     assert refused.value.retry_after > 0
     assert room.received == []
+
+
+def test_what_died_in_the_middle_is_run_once_more_and_marked():
+    """The next process knows that plugins may have seen it."""
+    taken = MemoryTaken(outlives=True)
+    first = Room(taken=taken)
+    first.receivers[0].answer = Deferred()
+    first.take()
+    taken.restart()
+    again = Room(taken=taken)
+    assert again.take()["plugins"] == {"bench.bench.X_Receiver": "ok"}
+    assert [one.get("redelivered") for one in again.received] == [True]
+    assert again.take(redelivered=True)["id"] == "1"
+    assert len(again.received) == 1
+
+
+def test_one_that_was_never_here_is_not_marked_whatever_the_sender_fears():
+    """A host that keeps what it had knows better; one that keeps nothing does not."""
+    room = Room(taken=MemoryTaken(outlives=True))
+    room.take(redelivered=True)
+    assert "redelivered" not in room.received[0]
+    forgetful = Room(taken=MemoryTaken())
+    forgetful.take(redelivered=True)
+    assert forgetful.received[0]["redelivered"] is True
+
+
+def test_what_cannot_be_noted_is_not_run():
+    """The sender is told to come again, and the next try is a first one."""
+
+    class Failing(MemoryTaken):
+        fails = True
+
+        def begin(self, key, digest):
+            if self.fails:
+                return fail(JournalFailed("the disk is full", retry_after=5.0))
+            return super().begin(key, digest)
+
+    taken = Failing()
+    room = Room(taken=taken)
+    with pytest.raises(JournalFailed):
+        result_of(room.take())
+    assert (room.received, room.inbox._running) == ([], {})
+    taken.fails = False
+    assert room.take()["id"] == "1"
+
+
+def test_what_servers_say_to_each_other_is_hidden():
+    """Plugins get the message."""
+    room = Room()
+    room.take(hops=["r"], after="0", superseded=True)
+    assert not {"hops", "after", "superseded", "token"} & set(room.received[0])
+
+
+def test_who_wants_the_newest_only_skips_what_is_superseded():
+    """And topics are each plugin's own."""
+    newest, lights = RecordingReceiver("a.a.X_A"), RecordingReceiver("b.b.X_B")
+    newest.newest = True
+    lights.topics = TopicFilter(["lights.>"])
+    room = Room(newest, lights)
+    answer = room.take(topic="lights.hall", superseded=True)
+    assert answer["plugins"] == {"a.a.X_A": "skipped", "b.b.X_B": "ok"}
+    assert room.take(id="2", topic="sound")["plugins"] == {"a.a.X_A": "ok", "b.b.X_B": "skipped"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from twisted.internet.defer import succeed
 
 from co2.delivery.journal import MemoryJournal
 from co2.errors import LocalError, PluginRaised, QueueFull, ShuttingDown, UnsupportedValue
@@ -25,8 +26,15 @@ class Office:
         self.here: list = []
         self.journal = MemoryJournal("j", most, 1 << 20, outgoing=True)
         self.ids = iter(f"{number:026d}" for number in range(1, 1000))
+        self.asked: list = []
         self.outbox = Outbox(
-            "me", self.journal, self.reactor, self.ids.__next__, lambda: 99.5, self.here.append
+            "me",
+            self.journal,
+            self.reactor,
+            self.ids.__next__,
+            lambda: 99.5,
+            self.here.append,
+            self._ask,
         )
         self.couriers = {}
         for name in destinations:
@@ -34,6 +42,10 @@ class Office:
             self.outbox.add_courier(name, self.couriers[name])
         if opened:
             self.outbox.open()
+
+    def _ask(self, sent):
+        self.asked.append(sent.id)
+        return succeed([{"state": "delivered"}])
 
     def _settled(self, name):
         return lambda entry, answer: self.outbox.settled(name, entry, answer)

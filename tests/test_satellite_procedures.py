@@ -1,4 +1,4 @@
-"""co2.satellite.procedures: `notify`, and calls that come through the relay."""
+"""co2.satellite.procedures: calls that come through the relay."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import pytest
 
 from co2.errors import Denied, InvalidParams
 from co2.model.calls import Caller, Level
-from co2.satellite.inbox import Inbox
 from co2.satellite.procedures import SatelliteProcedures
-from co2.testing.plugins import RecordingReceiver
 
 TOKEN = "r" * 20
 RELAY = Caller(Level.OPEN, "10.0.0.1", 4000, "stranger")
@@ -26,10 +24,8 @@ class Calls:
 
 
 def door(token=TOKEN, trusts=False):
-    inbox = Inbox(lambda: [RecordingReceiver()], lambda: "id")
-    inbox.expect_relay(TOKEN)
     calls = Calls()
-    return SatelliteProcedures(inbox, calls, lambda: token, lambda: trusts), calls
+    return SatelliteProcedures(calls, lambda: token, lambda: trusts), calls
 
 
 def request(level="call", **changes):
@@ -95,18 +91,28 @@ def test_what_is_no_relayed_call_is_refused(changes):
     assert calls.made == []
 
 
-def test_notify_hands_the_source_on():
-    """What the inbox checks is the address of the request."""
+def test_it_is_at_the_open_door():
+    """It asks for a token, not for a level."""
     procedures, _ = door()
-    message = {"id": "1", "host_id": "a@10.0.0.9:1", "data": 1, "token": TOKEN}
-    answer = procedures.notify(RELAY, message)
-    assert answer == {"id": "1", "plugins": {"bench.bench.X_Receiver": "ok"}}
+    assert [(one.name, one.level) for one in procedures.procedures()] == [
+        ("co2.relayed", Level.OPEN)
+    ]
 
 
-def test_both_are_at_the_open_door():
-    """They ask for a token, not for a level."""
-    procedures, _ = door()
-    assert {(one.name, one.level) for one in procedures.procedures()} == {
-        ("notify", Level.OPEN),
-        ("co2.relayed", Level.OPEN),
-    }
+def test_a_collected_call_has_its_callers_own_level():
+    """It came with the answer of the host's own relay, and needs no further token."""
+    procedures, calls = door()
+    assert procedures.collected(request("read", token=None)) == "done"
+    call, caller = calls.made[0]
+    assert (call.method, call.params, caller.level) == ("m", (1,), Level.READ)
+    procedures.collected(request("admin", token=None))
+    assert calls.made[1][1].level is Level.CALL
+
+
+@pytest.mark.parametrize("changes", [{"method": None}, {"params": 5}, {"caller": None}])
+def test_what_is_no_collected_call_is_refused(changes):
+    """As with one that the relay brings."""
+    procedures, calls = door()
+    with pytest.raises(InvalidParams):
+        procedures.collected(request(**changes))
+    assert calls.made == []

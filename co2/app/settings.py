@@ -22,7 +22,7 @@ import attrs
 
 from co2.errors import SettingsError
 from co2.model.hosts import Address, canonical_ip, is_loopback
-from co2.model.settings import PeerSetting, RelaySetting, Settings
+from co2.model.settings import PeerSetting, RelaySetting, Retention, Settings, UpstreamSetting
 
 DEFAULT_PORT = 2004
 _FIELDS = {field.name: field for field in attrs.fields(Settings) if field.name != "role"}
@@ -160,10 +160,10 @@ def _contradictions(settings: Settings) -> list[str]:
             "are configured: set insecure = True to give strangers the level call, or listen on "
             "interface=127.0.0.1"
         )
-    if settings.listen.startswith("unix:") and settings.relay is not None:
+    if settings.listen.startswith("unix:") and settings.relay == "embedded":
         found.append(
-            f"listen = {settings.listen!r} has no port that a relay could call back: "
-            "set relay = None, or listen on tcp"
+            f"listen = {settings.listen!r} has no port at which its own relay could be reached: "
+            "set relay = None or a URL, or listen on tcp"
         )
     return found
 
@@ -260,6 +260,17 @@ def _peers(value: Any) -> tuple[PeerSetting, ...]:
     return tuple(found)
 
 
+def _upstream(value: Any) -> tuple[UpstreamSetting, ...]:
+    return tuple(UpstreamSetting(one.address, one.secret) for one in _peers(value))
+
+
+def _retention(value: Any) -> Retention:
+    if not isinstance(value, list | tuple) or len(value) != 3:
+        raise ValueError("three numbers are needed: (seconds, messages, bytes)")
+    age, entries, size = value
+    return Retention(_number(1)(age), _count(1)(entries), _count(1024)(size))
+
+
 _CHECKS: dict[str, Check] = {
     "listen": _endpoint,
     "relay": _relay,
@@ -280,8 +291,8 @@ _CHECKS: dict[str, Check] = {
     "max_sats": _count(1),
     "message_rate": _number(0.001),
     "message_burst": _count(1),
-    "queue_messages": _count(1),
-    "queue_bytes": _count(1024),
+    "retention": _retention,
+    "upstream": _upstream,
     "send_timeout": _number(0.1),
     "receive_timeout": _number(0.1),
     "max_body": _count(1024),

@@ -2,9 +2,12 @@
 
 How it works. The courier remembers two numbers: `cursor`, the last message that is settled (the
 peer answered for it, or it was not meant for the peer), and how far it has written ahead. It keeps
-at most `window` messages in flight. Answers come in the order of the posts, so settling moves the
-cursor by one message at a time. A message that is refused before it is sent takes its place in the
-flight too, and is settled when its turn has come.
+at most `window` posts in flight; what waits meanwhile goes together in the next one, a
+`system.multicall` of up to `batch` messages. Answers come in the order of the posts, so settling
+moves the cursor by one message at a time. A message that is refused before it is sent takes its
+place in the flight too, and is settled when its turn has come. A peer that does not take a whole
+batch gets its messages one by one. The `greeting`, last values from before the peer came, goes
+ahead of everything and moves no cursor.
 
 When the way fails, everything in flight is unsettled: the courier goes back to the cursor, waits
 (backoff), and writes again from there. The peer drops by id what it had already taken, and what is
@@ -20,7 +23,7 @@ posted while paused, waiting or closed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any
 
@@ -30,11 +33,29 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from co2.delivery.outcomes import Flying, Refuses, Retry, Settled, retry_as_told
-from co2.errors import DocumentError, Fault, TimedOut, TransportFailed, remote_error
+from co2.delivery.outcomes import (
+    Flying,
+    Refuses,
+    Retry,
+    Settled,
+    read_batch,
+    retry_as_told,
+)
+from co2.errors import (
+    DocumentError,
+    Fault,
+    JournalFailed,
+    TimedOut,
+    TransportFailed,
+    remote_error,
+)
 from co2.interfaces import IBackoff, ICourier, IJournal, IPeer
 from co2.model.messages import Entry
-from co2.wire.xmlrpc import encode_members, read_reply, wrap_members
+from co2.wire.limits import BATCH_LIMITS
+from co2.wire.xmlrpc import encode_members, read_reply, wrap_batch, wrap_members
+
+_MOST_BYTES = 256 * 1024
+"""Of one batch, so that a large message waits for no other and memory stays bounded."""
 
 _REDELIVERED = encode_members({"redelivered": True})
 
@@ -64,7 +85,11 @@ class Courier:
         settled: told of each that was brought, or could not be.
         missed: told how many the journal has forgotten before they were settled.
         retry: which faults are tried again.
-        window: messages in flight; 1 for peers that take one request at a time.
+        window: posts in flight; 1 for peers that take one request at a time.
+        batch: messages in one post; 1 for peers that may not know `system.multicall`.
+        extra: gives further members of one entry, written.
+        greeting: entries that go first, and are not of the journal's stretch.
+        greeted: told when the greeting is settled.
         timeout: seconds for each to be answered.
         plain: write times in whole seconds, for peers that are not co2's.
         after: the cursor to begin at.
@@ -92,6 +117,10 @@ class Courier:
         timeout: float = 10.0,
         plain: bool = False,
         reached: int = 0,
+        batch: int = 1,
+        extra: Callable[[Entry], bytes] = lambda entry: b"",
+        greeting: Sequence[Entry] = (),
+        greeted: Callable[[], None] = lambda: None,
     ) -> None:
         self.state = CourierState.PAUSED
         self.cursor = after
@@ -114,6 +143,14 @@ class Courier:
         self._plain = plain
         self._written = after
         self._told_missed = after
+        self._batch = batch
+        self._extra = extra
+        self._greeting = deque(greeting)
+        self._greeted = greeted
+        self._singly_to = 0
+        self._greets_singly = False
+        self._takes_batches = False
+        self._posts = 0
         self._flight: deque[Flying] = deque()
         self._timer: IDelayedCall | None = None
         self._writing = False
@@ -150,11 +187,16 @@ class Courier:
             return
         self._writing = True
         try:
-            while self.state is CourierState.SENDING and (room := self._room()) > 0:
-                entries = self._journal.read(self._written, room)
+            while self.state is CourierState.SENDING and self._posts < self._most_posts():
+                if self._greeting:
+                    self._greet()
+                    continue
+                entries = self._journal.read(self._written, self._most_entries())
                 if not entries:
                     return
                 self._write_ahead(entries)
+        except JournalFailed as error:
+            self._fail(error.text)
         finally:
             self._writing = False
 
@@ -167,13 +209,30 @@ class Courier:
 
     # -- writing -------------------------------------------------------------------------------
 
-    def _room(self) -> int:
-        return (1 if self.tries else self._window) - len(self._flight)
+    def _most_posts(self) -> int:
+        # Behind a batch that may be refused as such nothing goes ahead: it would overtake.
+        unproven = self._batch > 1 and not self._takes_batches
+        return 1 if self.tries or unproven else self._window
+
+    def _most_entries(self) -> int:
+        return 1 if self.tries or self._written < self._singly_to else self._batch
+
+    def _greet(self) -> None:
+        batch: list[Flying] = []
+        most = 1 if self._greets_singly else self._most_entries()
+        while self._greeting and len(batch) < most:
+            flying = Flying(self._greeting.popleft(), None, greets=True)
+            self._flight.append(flying)
+            batch.append(flying)
+        self._post(batch)
 
     def _write_ahead(self, entries: list[Entry]) -> None:
         self._notice_gap(entries[0].seq - 1)
-        run = self._run
+        batch: list[Flying] = []
+        size = 0
         for entry in entries:
+            if size > _MOST_BYTES:
+                break
             self._written = entry.seq
             if not self._wants(entry):
                 if not self._flight:
@@ -182,12 +241,12 @@ class Courier:
             flying = Flying(entry, self._refuses(entry))
             self._flight.append(flying)
             if flying.refused is None:
-                self._post(flying)
-            else:
-                self._settle_refused()
-            # A post that fails at once has sent this courier back to its cursor.
-            if run != self._run:
-                return
+                batch.append(flying)
+                size += len(entry.xml)
+        if batch:
+            self._post(batch)
+        else:
+            self._settle_refused()
 
     def _notice_gap(self, upto: int) -> None:
         """Tell what the journal does not have any more, up to that number."""
@@ -198,47 +257,76 @@ class Courier:
             self._told_missed = upto
             self._missed(gap)
 
-    def _post(self, flying: Flying) -> None:
-        entry, run = flying.entry, self._run
-        again = entry.seq <= self.reached
-        self.reached = max(self.reached, entry.seq)
-        parts = wrap_members(
-            self._method,
-            (
-                entry.xml_plain if self._plain else entry.xml,
-                self._members + _REDELIVERED if again else self._members,
-            ),
-        )
+    def _post(self, batch: list[Flying]) -> None:
+        run = self._run
+        self._posts += 1
+        written = [self._write(flying) for flying in batch]
+        if len(batch) == 1:
+            parts = wrap_members(self._method, written[0])
+        else:
+            parts = wrap_batch(self._method, written)
         # The post may notice that the connection is lost, which ends this run: so the run that an
         # answer belongs to is the one that its post was begun in.
         posted = self._peer.post(parts, self._timeout)
-        flying.answer = posted.addCallbacks(
-            self._answered, self._failed, callbackArgs=(run,), errbackArgs=(run,)
+        answer = posted.addCallbacks(
+            self._answered, self._failed, callbackArgs=(batch, run), errbackArgs=(run,)
         )
+        batch[0].answer = answer
         if run != self._run:
-            flying.answer.cancel()
+            answer.cancel()
+
+    def _write(self, flying: Flying) -> tuple[bytes, ...]:
+        entry = flying.entry
+        again = not flying.greets and entry.seq <= self.reached
+        if not flying.greets:
+            self.reached = max(self.reached, entry.seq)
+        return (
+            entry.xml_plain if self._plain else entry.xml,
+            self._members,
+            self._extra(entry) + (_REDELIVERED if again else b""),
+        )
 
     # -- answers -------------------------------------------------------------------------------
 
-    def _answered(self, body: bytes, run: int) -> None:
+    def _answered(self, body: bytes, batch: list[Flying], run: int) -> None:
         if run != self._run:
             return
+        self._posts -= 1
         try:
-            reply = read_reply(body)
+            reply = read_reply(body, BATCH_LIMITS)
+            replies = [reply] if len(batch) == 1 else read_batch(reply, len(batch))
         except DocumentError as damage:
             self._fail(f"the answer is no XML-RPC: {damage.text}")
             return
+        if replies is None:
+            # The peer refuses the batch as such: too much at once for it, or no multicall.
+            self._greets_singly = True
+            self._takes_batches = False
+            if not batch[0].greets:
+                self._singly_to = max(self._singly_to, batch[-1].entry.seq)
+            self._rewind()
+            self.wake()
+            return
+        self._takes_batches = self._takes_batches or len(batch) > 1
+        for one in replies:
+            if not self._take(one, run):
+                return
+        self.wake()
+
+    def _take(self, reply: Any, run: int) -> bool:
+        """Settle the foremost message by its reply; tell whether the run goes on."""
         if not isinstance(reply, Fault):
             self._settle(reply)
-            return
+            return run == self._run
         error = remote_error(reply)
         wait = self._retry(error)
         if run != self._run:
-            return
+            return False
         if wait is None:
             self._settle(error)
-        else:
-            self._wait(wait, error.text)
+            return run == self._run
+        self._wait(wait, error.text)
+        return False
 
     def _failed(self, failure: Failure, run: int) -> None:
         if run != self._run:
@@ -251,22 +339,34 @@ class Courier:
         self.tries = 0
         self.trouble = ""
         self._backoff.reset()
+        self._settle_refused()
         self._settle_foremost(outcome)
         self._settle_refused()
-        self.wake()
 
     def _settle_refused(self) -> None:
         while self._flight and (refused := self._flight[0].refused) is not None:
             self._settle_foremost(refused)
 
     def _settle_foremost(self, outcome: Any) -> None:
-        entry = self._flight.popleft().entry
+        flying = self._flight.popleft()
+        if flying.greets:
+            self._settle_greeting(flying, outcome)
+            return
         # What follows in the journal and is not wanted is settled with it.
         self.cursor = self._flight[0].entry.seq - 1 if self._flight else self._written
+        self._tell(flying, outcome)
+
+    def _settle_greeting(self, flying: Flying, outcome: Any) -> None:
+        if not self._flight:
+            self.cursor = self._written
+        if not self._greeting and not any(one.greets for one in self._flight):
+            self._greeted()
+
+    def _tell(self, flying: Flying, outcome: Any) -> None:
         try:
-            self._settled(entry, outcome)
+            self._settled(flying.entry, outcome)
         except Exception:
-            self._log.failure("what became of message {id} is lost", id=entry.message.id)
+            self._log.failure("what became of message {id} is lost", id=flying.entry.message.id)
 
     def _fail(self, why: str) -> None:
         self._wait(self._backoff.next(), why)
@@ -288,9 +388,12 @@ class Courier:
     def _rewind(self) -> None:
         """Take back what is in flight: answers of this run are ignored from here on."""
         self._run += 1
+        self._posts = 0
         flight, self._flight = self._flight, deque()
-        if flight:
-            self.cursor = flight[0].entry.seq - 1
+        self._greeting.extendleft(one.entry for one in reversed(flight) if one.greets)
+        first = next((one.entry.seq for one in flight if not one.greets), None)
+        if first is not None:
+            self.cursor = first - 1
         self._written = self.cursor
         self._stop_timer()
         for flying in flight:

@@ -7,14 +7,16 @@ far is told what it missed) or refuses new ones (a sender's outbox: nothing is l
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from attrs import evolve
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from co2.errors import QueueFull, UnsupportedValue
-from co2.interfaces import IJournal
+from co2.interfaces import IJournal, ILedger
 from co2.model.calls import Encoded
-from co2.model.messages import Entry, Message
+from co2.model.messages import Cursor, Entry, Kept, Message, Outcome, digest_of
 from co2.wire.xmlrpc import encode_members, encode_value
 
 _TRIM_AT = 1024
@@ -60,7 +62,7 @@ def _compose_plain(struct: dict[str, object]) -> bytes:
     return encode_members(whole, fine_times=False)
 
 
-@implementer(IJournal)
+@implementer(IJournal, ILedger)
 class MemoryJournal:
     """See the module.
 
@@ -89,6 +91,11 @@ class MemoryJournal:
         self._entries: list[Entry | None] = []
         self._start = 0
         self._bytes = 0
+        self._by_key: dict[tuple[str, str], tuple[Entry, bytes]] = {}
+        self._left: dict[tuple[str, str], Entry] = {}
+        self._retained: dict[tuple[str, str], Entry] = {}
+        self._cursors: dict[str, Cursor] = {}
+        self._outcomes: dict[int, dict[str, Outcome]] = {}
 
     @property
     def first_seq(self) -> int:
@@ -109,7 +116,7 @@ class MemoryJournal:
             return fail(
                 QueueFull(
                     f"{len(self)} messages ({self._bytes} bytes) wait to be sent already: "
-                    "send less, or raise queue_messages or queue_bytes",
+                    "send less, or raise the setting retention",
                     retry_after=5.0,
                 )
             )
@@ -120,6 +127,9 @@ class MemoryJournal:
         self.last_seq = entry.seq
         self._entries.append(entry)
         self._bytes += entry.size
+        self._by_key[message.key] = (entry, digest_of(message))
+        if message.retain and not self._outgoing:
+            self._retained[message.host_id.random, message.topic or ""] = entry
         while len(self) > 1 and self._is_over():
             self._forget_oldest()
         return succeed(entry)
@@ -128,6 +138,57 @@ class MemoryJournal:
         """Give up to `most` entries numbered above `after`, oldest first."""
         index = self._start + max(0, after + 1 - self.first_seq)
         return self._entries[index : index + most]  # type: ignore[return-value]  # None only before _start
+
+    def known(self, random: str, id: str) -> tuple[int, bytes] | None:
+        """Give number and digest of the message of that author and id, or None."""
+        known = self._by_key.get((random, id))
+        return None if known is None else (known[0].seq, known[1])
+
+    def find(self, id: str) -> list[Kept]:
+        """Give the messages of that id, of whatever authors, also those whose content has left."""
+        here = [entry for key, (entry, _) in self._by_key.items() if key[1] == id]
+        left = [entry for key, entry in self._left.items() if key[1] == id]
+        return [Kept(entry, False) for entry in here] + [Kept(entry, True) for entry in left]
+
+    def latest(self, random: str, topic: str | None = None) -> Entry | None:
+        """Give the newest message of an author, or the newest of one topic."""
+        for entry in reversed(self._entries[self._start :]):
+            assert entry is not None
+            message = entry.message
+            if message.host_id.random == random and topic in (None, message.topic):
+                return entry
+        return None
+
+    def retained(self) -> list[Entry]:
+        """Give the last value of each author and topic that asked to be kept, oldest first."""
+        return sorted(self._retained.values(), key=lambda entry: entry.seq)
+
+    def prune(self, now: float, cursors: Mapping[str, int]) -> None:
+        """Nothing is too old for memory, and what is too much has left already."""
+
+    def cursors(self) -> dict[str, Cursor]:
+        """Give how far everybody has come."""
+        return dict(self._cursors)
+
+    def keep_cursor(self, name: str, cursor: Cursor) -> None:
+        """Note how far somebody has come."""
+        self._cursors[name] = cursor
+
+    def forget_cursor(self, name: str) -> None:
+        """Drop what is known of somebody who is gone."""
+        self._cursors.pop(name, None)
+        for outcomes in self._outcomes.values():
+            outcomes.pop(name, None)
+
+    def keep_outcome(self, seq: int, name: str, outcome: Outcome) -> None:
+        """Note that a message was not simply delivered to somebody."""
+        self._outcomes.setdefault(seq, {})[name] = outcome
+        if len(self._outcomes) > self._most_entries:
+            del self._outcomes[next(iter(self._outcomes))]
+
+    def outcomes(self, seq: int) -> dict[str, Outcome]:
+        """Give those of a message, by satellite."""
+        return dict(self._outcomes.get(seq, {}))
 
     def release(self, upto: int) -> None:
         """Forget entries up to that number."""
@@ -140,10 +201,22 @@ class MemoryJournal:
     def _is_over(self) -> bool:
         return len(self) > self._most_entries or self._bytes > self._most_bytes
 
+    def _expire(self, seq: int) -> None:
+        for name, cursor in self._cursors.items():
+            if cursor.seq < seq and name not in self._outcomes.get(seq, {}):
+                why = "it left the journal before it could be delivered"
+                self.keep_outcome(seq, name, Outcome("expired", why, 0.0, 0))
+
     def _forget_oldest(self) -> None:
         oldest = self._entries[self._start]
         assert oldest is not None
         self._bytes -= oldest.size
+        del self._by_key[oldest.message.key]
+        if not self._outgoing:
+            self._expire(oldest.seq)
+            self._left[oldest.message.key] = evolve(oldest, xml=b"", xml_plain=b"")
+            if len(self._left) > self._most_entries:
+                del self._left[next(iter(self._left))]
         self._entries[self._start] = None
         self._start += 1
         if self._start >= _TRIM_AT and self._start * 2 >= len(self._entries):

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import define
 from twisted.internet.defer import Deferred
 
-from co2.errors import Co2Error, RetryLater
+from co2.errors import Co2Error, Fault, RetryLater
 from co2.model.messages import Entry
 
 Settled = Callable[[Entry, Any], None]
@@ -34,3 +34,29 @@ class Flying:
     entry: Entry
     refused: Co2Error | None = None
     answer: Deferred[None] | None = None
+    greets: bool = False
+
+
+def read_batch(reply: Any, count: int) -> list[Any] | None:
+    """Give the replies of a `system.multicall`: each a value or the `Fault` that it is.
+
+    Args:
+        reply: what came, a `Fault` if the multicall was refused as such.
+        count: how many calls were in it.
+
+    Returns:
+        None if there is not one reply for each call.
+    """
+    if not isinstance(reply, list) or len(reply) != count:
+        return None
+    return [_read_item(one) for one in reply]
+
+
+def _read_item(item: Any) -> Any:
+    if isinstance(item, list) and len(item) == 1:
+        return item[0]
+    if isinstance(item, dict):
+        code, text = item.get("faultCode"), item.get("faultString")
+        if isinstance(code, int) and isinstance(text, str):
+            return Fault(code, text)
+    return item

@@ -27,6 +27,7 @@ from co2.interfaces import IProcedureSource, IReceiver
 from co2.loading.worker import Worker
 from co2.model.calls import Level
 from co2.model.procedure import Procedure
+from co2.model.topics import TopicFilter
 
 _MOST_OPEN = 100
 """Messages that a plugin which is late again and again may have under way."""
@@ -63,6 +64,8 @@ class Cell:
     ) -> None:
         self.name = f"{package}.{module}.{type(plugin).__name__}"
         self.receives = type(plugin).receive is not Co2Plugin.receive or "receive" in vars(plugin)
+        self.topics = TopicFilter(type(plugin).topics)
+        self.newest = _wants_newest(type(plugin).backlog)
         self.state = "running"
         self.error = ""
         self.plugin = plugin
@@ -74,6 +77,10 @@ class Cell:
         self._stuck = 0
         self._open = 0
         self._tardy = False
+
+    def wants(self, topic: str | None, superseded: bool) -> bool:
+        """Tell whether the plugin wants a message; see `IReceiver.wants`."""
+        return self.topics.matches(topic) and not (superseded and self.newest)
 
     # -- messages ------------------------------------------------------------------------------
 
@@ -238,6 +245,12 @@ class Cell:
             "state": self.state,
             "error": self.error,
         }
+
+
+def _wants_newest(backlog: str) -> bool:
+    if backlog not in ("everything", "newest"):
+        raise ValueError(f"backlog = {backlog!r} is neither 'everything' nor 'newest'")
+    return backlog == "newest"
 
 
 def _wants_exc_info(method: Callable[..., Any]) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from attrs import field, frozen
 
@@ -11,15 +12,16 @@ from co2.model.calls import Encoded
 from co2.model.hosts import HostId
 
 _NOTHING: Mapping[str, Any] = {}
-_OWN_KEYS = frozenset({"id", "host_id", "time", "data", "topic", "retain", "hops"})
+_OWN_KEYS = frozenset({"id", "host_id", "time", "data", "topic", "retain", "hops", "after"})
 
 
 @frozen
 class Message:
     """One message, as its author's server or the relay has accepted it.
 
-    `data` is a wire value or an `Encoded` one; `time` is UNIX seconds; `extra` holds the keys
-    that the protocol does not know and passes on unchanged.
+    `data` is a wire value or an `Encoded` one; `time` is UNIX seconds; `after` is the id of the
+    author's message before this one, set by the first relay; `extra` holds the keys that the
+    protocol does not know and passes on unchanged.
     """
 
     id: str
@@ -30,6 +32,7 @@ class Message:
     retain: bool = False
     hops: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default=_NOTHING)
+    after: str | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -50,6 +53,8 @@ class Message:
             struct["retain"] = True
         if self.hops:
             struct["hops"] = list(self.hops)
+        if self.after is not None:
+            struct["after"] = self.after
         for name, value in self.extra.items():
             if name not in _OWN_KEYS:
                 struct[name] = value
@@ -78,6 +83,61 @@ class Entry:
         """Bytes that the entry holds in memory, near enough to bound a journal by."""
         plain = 0 if self.xml_plain is self.xml else len(self.xml_plain)
         return len(self.xml) + plain + 400
+
+
+class Cursor(NamedTuple):
+    """How far a satellite has come: messages above `joined` were for it, up to `seq` are settled.
+
+    `greeted` tells whether it has got the last values that were kept before it came.
+    """
+
+    joined: int
+    seq: int
+    greeted: bool = True
+
+
+class Outcome(NamedTuple):
+    """What became of a message at one satellite, where that is not simply that it got it.
+
+    `state` is 'refused', 'raised', 'timeout' or 'expired'; `time` UNIX seconds.
+    """
+
+    state: str
+    detail: str
+    time: float
+    tries: int
+
+
+class Taken(NamedTuple):
+    """What an inbox knows of a message: its digest, and the answer, None if it was not finished.
+
+    `running` tells whether it is being run right now, by this process.
+    """
+
+    digest: bytes
+    answer: dict[str, Any] | None
+    running: bool
+
+
+class Kept(NamedTuple):
+    """A message in a journal, for receipts: the `entry`, and whether its content has left."""
+
+    entry: Entry
+    expired: bool
+
+
+def digest_of(message: Message) -> bytes:
+    """Give what tells two contents under one id apart, over restarts too.
+
+    It is of the value and not of its bytes: two relays may spell it in two ways.
+    """
+    return digest_of_data(message.data, message.topic, message.retain)
+
+
+def digest_of_data(data: Any, topic: object, retain: object) -> bytes:
+    """Give the same of a message's 'data', 'topic' and 'retain'."""
+    text = f"{topic or ''}\0{retain is True}\0{plain(data)!r}"
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 def plain(value: Any) -> Any:

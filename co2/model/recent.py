@@ -22,6 +22,10 @@ class Recent(Generic[_Key, _Value]):
         """Give what was put under the key, or None if that was never or too long ago."""
         return self._values.get(key)
 
+    def items(self) -> list[tuple[_Key, _Value]]:
+        """Give what is remembered, oldest first."""
+        return list(self._values.items())
+
     def put(self, key: _Key, value: _Value) -> None:
         """Remember the value; a key that is there keeps its age."""
         self._values[key] = value

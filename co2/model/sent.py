@@ -6,10 +6,10 @@ The one value here that changes, and it does so once: when the outcome is known.
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 from twisted.python.threadable import isInIOThread
 
@@ -27,8 +27,11 @@ class Sent:
         id: the message's ULID.
     """
 
-    def __init__(self, id: str) -> None:
+    def __init__(
+        self, id: str, ask: Callable[[Sent], Deferred[list[dict[str, Any]]]] | None = None
+    ) -> None:
         self.id = id
+        self._ask = ask
         self._outcome: Any = None
         self._settled = threading.Event()
         self._waiting: list[Deferred[Any]] = []
@@ -60,6 +63,16 @@ class Sent:
         else:
             self._waiting.append(deferred)
         return deferred
+
+    def receipts(self) -> Deferred[list[dict[str, Any]]]:
+        """Ask who has the message by now, who has not, and why; in the reactor's thread.
+
+        Returns:
+            a Deferred of a list: for each satellite 'host_id', 'nick', 'state' (delivered, queued,
+            refused, raised, timeout, unreachable, expired), 'detail', 'time' and 'tries'. It fails
+            if the relay does not answer.
+        """
+        return succeed([]) if self._ask is None else self._ask(self)
 
     def wait(self, timeout: float | None = None) -> dict[str, Any]:
         """Wait in a thread.

@@ -11,6 +11,23 @@ from co2.model.hosts import Address
 
 
 @frozen
+class Retention:
+    """What a journal keeps: `age` in seconds, `entries`, `size` in bytes."""
+
+    age: float
+    entries: int
+    size: int
+
+
+@frozen
+class UpstreamSetting:
+    """One of `upstream`: a relay that this one joins, and the credential that it shows there."""
+
+    address: Address
+    secret: str = field(repr=False)
+
+
+@frozen
 class PeerSetting:
     """One of `peers`: a satellite that is sent to without a relay between."""
 
@@ -80,10 +97,14 @@ class Settings:
         5000.0, "messages a second", "what one satellite may send in the long run", True
     )
     message_burst: int = _setting(10_000, "messages", "what one satellite may send at once", True)
-    queue_messages: int = _setting(
-        100_000, "messages", "kept for satellites that are slow or away, and unsent ones here"
+    retention: Retention = _setting(
+        Retention(7 * 86400.0, 1_000_000, 1024**3),
+        "(seconds, messages, bytes)",
+        "how long, how many, how much of what is not delivered yet is kept",
     )
-    queue_bytes: int = _setting(256 * 1024 * 1024, "bytes", "the same, in bytes")
+    upstream: tuple[UpstreamSetting, ...] = _setting(
+        (), "[(url, secret), …]", "relays that this one joins; the secret is their admin token"
+    )
     send_timeout: float = _setting(10.0, "seconds", "for one delivery or ping to be answered")
     receive_timeout: float = _setting(
         30.0, "seconds", "what a plugin's receive may take before it is reported", True

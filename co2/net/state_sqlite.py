@@ -18,7 +18,7 @@ from co2.errors import SettingsError
 from co2.interfaces import IIdentityStore, IRosterStore
 from co2.model.hosts import Address, HostState, Identity, Registration
 
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE identity (one INTEGER PRIMARY KEY CHECK (one = 1), random TEXT, secret TEXT);
 CREATE TABLE satellite (
@@ -35,12 +35,20 @@ CREATE TABLE satellite (
     relays_others INTEGER NOT NULL,
     co2 INTEGER NOT NULL,
     nil INTEGER NOT NULL,
-    properties TEXT NOT NULL
+    properties TEXT NOT NULL,
+    topics TEXT,
+    newest INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 """
+_UPGRADES = {
+    1: "ALTER TABLE satellite ADD COLUMN topics TEXT;"
+    "ALTER TABLE satellite ADD COLUMN newest INTEGER NOT NULL DEFAULT 0;",
+}
+"""From each older format to the one after it."""
+
 _COLUMNS = (
     "random, ip, port, nick, proof, notify_token, epoch, created, seen, state, relays_others, "
-    "co2, nil, properties"
+    "co2, nil, properties, topics, newest"
 )
 
 
@@ -84,14 +92,14 @@ class SqliteState:
     def load(self) -> list[Registration]:
         """Give every registration that was kept."""
         # The columns are this module's own constant.
-        query = f"SELECT {_COLUMNS} FROM satellite ORDER BY created"  # noqa: S608
+        query = f"SELECT {_COLUMNS} FROM satellite ORDER BY created"
         return [_registration(row) for row in self._db.execute(query)]
 
     def keep(self, registration: Registration) -> None:
         """Write a new or changed registration."""
         row = _row(registration)
         marks = ", ".join("?" * len(row))
-        self._db.execute(f"REPLACE INTO satellite ({_COLUMNS}) VALUES ({marks})", row)  # noqa: S608
+        self._db.execute(f"REPLACE INTO satellite ({_COLUMNS}) VALUES ({marks})", row)
 
     def forget(self, random: str) -> None:
         """Remove a registration."""
@@ -106,6 +114,11 @@ class SqliteState:
             )
         if version == 0:
             self._db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {_VERSION};COMMIT;")
+            return
+        for older in range(version, _VERSION):
+            self._db.executescript(
+                f"BEGIN;{_UPGRADES[older]}PRAGMA user_version = {older + 1};COMMIT;"
+            )
 
 
 def _row(one: Registration) -> tuple[object, ...]:
@@ -124,12 +137,14 @@ def _row(one: Registration) -> tuple[object, ...]:
         one.co2,
         one.nil,
         json.dumps(one.properties, default=str),
+        None if one.topics is None else json.dumps(one.topics),
+        one.newest,
     )
 
 
 def _registration(row: tuple[object, ...]) -> Registration:
     random, ip, port, nick, proof, notify_token, epoch, created, seen, state, *rest = row
-    relays_others, co2, nil, properties = rest
+    relays_others, co2, nil, properties, topics, newest = rest
     return Registration(
         random=str(random),
         address=Address(str(ip), int(str(port))),
@@ -144,4 +159,6 @@ def _registration(row: tuple[object, ...]) -> Registration:
         co2=bool(co2),
         nil=bool(nil),
         properties=json.loads(str(properties)),
+        topics=None if topics is None else tuple(json.loads(str(topics))),
+        newest=bool(newest),
     )

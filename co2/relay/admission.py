@@ -26,6 +26,7 @@ from co2.model.hosts import (
     check_random,
     is_loopback,
 )
+from co2.model.topics import TopicFilter
 from co2.relay.roster import Presence, Roster
 
 _KNOWN: dict[str, type | tuple[type, ...]] = {
@@ -36,6 +37,7 @@ _KNOWN: dict[str, type | tuple[type, ...]] = {
     "token": str,
     "roles": list,
     "topics": list,
+    "backlog": str,
     "callback": bool,
     "notify_token": str,
     "journal_id": str,
@@ -64,6 +66,13 @@ def check_request(request: Mapping[str, Any]) -> None:
     secret = request.get("secret")
     if secret is not None and len(secret) < 16:
         raise InvalidParams("relay.register: 'secret' is shorter than 16 characters: draw 128 bits")
+
+
+def _read_topics(patterns: list[Any] | None) -> tuple[str, ...] | None:
+    try:
+        return TopicFilter(patterns).patterns
+    except ValueError as error:
+        raise InvalidParams(f"relay.register: 'topics': {error}") from None
 
 
 def _word(kind: type | tuple[type, ...]) -> str:
@@ -128,6 +137,8 @@ class Admission:
             relays_others="relay" in (request.get("roles") or ()),
             co2=former.registration.co2 if former else False,
             nil=former.registration.nil if former else False,
+            topics=_read_topics(request.get("topics")),
+            newest=request.get("backlog") == "newest",
             properties=dict(request.get("properties") or {}),
         )
 
@@ -140,9 +151,12 @@ class Admission:
             return former
         if request.get("secret") or request.get("token"):
             return None
-        # A host that has no identity of its own is known by where it listens.
+        # A host that has no identity of its own is known by where it listens, if it was reached
+        # there: behind one NAT several may be at the same address, as far as this relay can tell.
         there = self._roster.at(address)
-        return there if there is not None and there.registration.proof is None else None
+        if there is None or there.state is HostState.POLL or request.get("callback") is False:
+            return None
+        return there if there.registration.proof is None else None
 
     def _prove(self, former: Presence, request: Mapping[str, Any], address: Address) -> None:
         proof, secret = former.registration.proof, request.get("secret")

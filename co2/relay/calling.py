@@ -22,6 +22,7 @@ from co2.errors import (
 from co2.model.calls import Caller, Level
 from co2.model.hosts import HostState
 from co2.relay.admission import parse_host_id
+from co2.relay.collecting import Collecting
 from co2.relay.lines import Lines
 from co2.relay.roster import Presence, Roster
 from co2.wire.xmlrpc import encode_call, read_reply
@@ -36,11 +37,13 @@ class Calling:
     Args:
         roster: the satellites.
         lines: the connections to the satellites.
+        collecting: the way to satellites that nobody can connect to.
     """
 
-    def __init__(self, roster: Roster, lines: Lines) -> None:
+    def __init__(self, roster: Roster, lines: Lines, collecting: Collecting) -> None:
         self._roster = roster
         self._lines = lines
+        self._collecting = collecting
 
     async def call(self, request: Mapping[str, Any], caller: Caller) -> Any:
         """Call a method of the satellite named by 'host_id' or 'nick'.
@@ -56,10 +59,8 @@ class Calling:
         """
         presence = self._target(request)
         method, params, timeout = _parse(request)
-        if presence.state in (HostState.POLL, HostState.GONE):
-            raise TransportFailed(
-                f"{presence.registration.host_id} is {presence.state.value}: it cannot be called"
-            )
+        if presence.state is HostState.POLL:
+            return await self._collecting.call(presence, method, params, caller, timeout)
         body = self._compose(presence, method, params, caller)
         try:
             reply = read_reply(await self._lines.call(presence, body, timeout))

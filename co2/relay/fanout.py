@@ -1,25 +1,37 @@
 """From one accepted message to every satellite that is to have it.
 
-Decides who gets a message, and nothing about how: each satellite has a courier of its own, which
-reads the journal at its own pace. Waking the couriers is put off to the reactor's next turn, so
-that messages which arrive together leave together, and the sender has its answer first.
+Decides who gets a message, and nothing about how: each satellite has a courier of its own, or
+collects, and reads the journal at its own pace. Waking them is put off to the reactor's next turn,
+so that messages which arrive together leave together, and the sender has its answer first.
+
+A message is for a satellite if it came after the satellite did, another host sent it, it has not
+passed the satellite on its way here (a relay's satellites may be relays), and its topic is wanted.
+Who has just come first gets the last values that their authors asked to be kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from co2.errors import Co2Error, UnsupportedValue
-from co2.interfaces import ICourier, IJournal
+from co2.interfaces import ICourier, IJournal, ILedger
 from co2.model.hosts import HostState
-from co2.model.messages import Entry, Message
+from co2.model.messages import Cursor, Entry, Message, Outcome
+from co2.model.recent import Recent
+from co2.relay.collecting import Collecting
 from co2.relay.roster import Presence, Roster
+from co2.wire.xmlrpc import encode_members
+
+_TOPICS = 100_000
+_STALE = encode_members({"stale": True})
+_SUPERSEDED = encode_members({"superseded": True})
+_DETAIL = 500
 
 
 @frozen
@@ -28,8 +40,11 @@ class Errand:
 
     wants: Callable[[Entry], bool]
     refuses: Callable[[Entry], Co2Error | None]
+    extra: Callable[[Entry], bytes]
     settled: Callable[[Entry, Any], None]
     missed: Callable[[int], None]
+    greeting: Sequence[Entry]
+    greeted: Callable[[], None]
 
 
 OpenCourier = Callable[[Presence, Errand], ICourier]
@@ -41,39 +56,74 @@ class Fanout:
 
     Args:
         journal: the relay's own.
+        ledger: keeps what becomes of messages.
         roster: who is there.
         clock: for waking, and for leases.
+        now: UNIX seconds.
+        make_id: names calls to satellites that collect.
         open_courier: makes a courier for a presence.
     """
 
     _log = Logger()
 
     def __init__(
-        self, journal: IJournal, roster: Roster, clock: IReactorTime, open_courier: OpenCourier
+        self,
+        journal: IJournal,
+        ledger: ILedger,
+        roster: Roster,
+        clock: IReactorTime,
+        now: Callable[[], float],
+        make_id: Callable[[], str],
+        open_courier: OpenCourier,
     ) -> None:
         self._journal = journal
+        self._ledger = ledger
         self._roster = roster
         self._clock = clock
+        self._now = now
         self._open_courier = open_courier
         self._couriers: dict[str, ICourier] = {}
+        self._newest: Recent[tuple[str, str], int] = Recent(_TOPICS)
         self._waking: IDelayedCall | None = None
         self._closed = False
+        self.collecting = Collecting(
+            journal,
+            clock,
+            make_id,
+            self.wants,
+            self._extra,
+            self._settled,
+            self._greeting,
+            self._keep_cursor,
+        )
+
+    def add_courier(self, name: str, courier: ICourier) -> None:
+        """Let somebody else have every message too: a relay that this one has joined."""
+        self._couriers[name] = courier
 
     def publish(self, message: Message) -> Deferred[Entry]:
         """Keep a message and see that everybody gets it; fires when it is safe."""
         return self._journal.append(message).addCallback(self._appended)
 
     def _appended(self, entry: Entry) -> Entry:
+        if entry.message.topic is not None:
+            self._newest.put((entry.message.host_id.random, entry.message.topic), entry.seq)
         if self._waking is None and not self._closed:
             self._waking = self._clock.callLater(0, self._wake)
         return entry
 
-    def recipients(self, author: str) -> int:
-        """Tell how many satellites a message of that author is for."""
-        return len(self._roster) - (self._roster.get(author) is not None)
+    def recipients(self, message: Message) -> int:
+        """Tell how many satellites a message is for."""
+        random, topic, hops = message.host_id.random, message.topic, message.hops
+        return sum(
+            presence.random != random
+            and presence.topics.matches(topic)
+            and presence.random not in hops
+            for presence in self._roster.presences()
+        )
 
     def follow(self, presence: Presence) -> None:
-        """Fit the courier of a satellite to the state that it is in now."""
+        """Fit the way to a satellite to the state that it is in now."""
         if presence.state is HostState.ONLINE:
             self._bring(presence)
         elif presence.state is HostState.AWAY:
@@ -81,6 +131,11 @@ class Fanout:
                 presence.courier.pause()
         else:
             self.drop(presence)
+        if presence.state is HostState.GONE:
+            self.collecting.drop(presence)
+            self._ledger.forget_cursor(presence.random)
+        elif presence.state is HostState.CHECKING:
+            self._keep_cursor(presence)
 
     def drop(self, presence: Presence) -> None:
         """End a satellite's courier; the cursor stays with its presence."""
@@ -93,14 +148,59 @@ class Fanout:
             courier.close()
 
     def close(self) -> Deferred[Any]:
-        """End every courier."""
+        """End every courier, and send home who collects."""
         self._closed = True
         if self._waking is not None:
             self._waking.cancel()
             self._waking = None
+        self.collecting.close()
         closing = [courier.close() for courier in self._couriers.values()]
         self._couriers.clear()
         return DeferredList(closing, consumeErrors=True)
+
+    # -- what a satellite is to have -----------------------------------------------------------
+
+    def wants(self, presence: Presence, entry: Entry) -> bool:
+        """Tell whether an entry is for a satellite."""
+        message = entry.message
+        if message.host_id.random == presence.random or presence.random in message.hops:
+            return False
+        if not presence.topics.matches(message.topic):
+            return False
+        return not (presence.registration.newest and self._is_superseded(entry))
+
+    def _is_superseded(self, entry: Entry) -> bool:
+        """Tell whether the same author has sent something newer on the same topic."""
+        message = entry.message
+        if message.topic is None:
+            return False
+        key = (message.host_id.random, message.topic)
+        newest = self._newest.get(key)
+        if newest is None:
+            latest = self._journal.latest(*key)
+            newest = entry.seq if latest is None else latest.seq
+            self._newest.put(key, newest)
+        return newest > entry.seq
+
+    def _extra(self, presence: Presence, entry: Entry) -> bytes:
+        # Only a backlog is looked at: what has just come supersedes, and is not superseded.
+        lags = entry.seq < self._journal.last_seq
+        return _SUPERSEDED if lags and self._is_superseded(entry) else b""
+
+    def _greeting(self, presence: Presence) -> list[Entry]:
+        return [
+            self._stale(entry)
+            for entry in self._journal.retained()
+            if entry.seq <= presence.joined and self.wants(presence, entry)
+        ]
+
+    def _stale(self, entry: Entry) -> Entry:
+        author = self._roster.get(entry.message.host_id.random)
+        if author is not None and author.state not in (HostState.AWAY, HostState.GONE):
+            return entry
+        return evolve(entry, xml=entry.xml + _STALE, xml_plain=entry.xml_plain + _STALE)
+
+    # -- couriers ------------------------------------------------------------------------------
 
     def _bring(self, presence: Presence) -> None:
         if presence.courier is None:
@@ -109,11 +209,8 @@ class Fanout:
         presence.courier.resume()
 
     def _open(self, presence: Presence) -> ICourier:
-        random, epoch = presence.random, presence.registration.epoch
+        epoch = presence.registration.epoch
         nil = presence.registration.nil
-
-        def wants(entry: Entry) -> bool:
-            return entry.message.host_id.random != random
 
         def refuses(entry: Entry) -> Co2Error | None:
             if entry.nil_at is None or nil:
@@ -124,15 +221,46 @@ class Fanout:
             if presence.registration.epoch != epoch:
                 return
             presence.cursor = entry.seq
-            if isinstance(outcome, Co2Error):
-                self._refuse(presence, entry, outcome.text)
+            self._settled(presence, entry, outcome)
             if entry.nil_at is None or nil:
                 self._roster.hear(presence, self._clock.seconds(), reached=True)
 
-        def missed(count: int) -> None:
-            self._tell_missed(presence, count)
+        def greeted() -> None:
+            presence.greeted = True
+            self._keep_cursor(presence)
 
-        return self._open_courier(presence, Errand(wants, refuses, settled, missed))
+        return self._open_courier(
+            presence,
+            Errand(
+                lambda entry: self.wants(presence, entry),
+                refuses,
+                lambda entry: self._extra(presence, entry),
+                settled,
+                lambda count: self._tell_missed(presence, count),
+                () if presence.greeted else self._greeting(presence),
+                greeted,
+            ),
+        )
+
+    # -- what became of it ---------------------------------------------------------------------
+
+    def _settled(self, presence: Presence, entry: Entry, outcome: Any) -> None:
+        """Note what a satellite says of a message; most is just that it got it."""
+        now = self._now()
+        presence.progress(entry.seq, now)
+        self._keep_cursor(presence)
+        if isinstance(outcome, Co2Error):
+            self._refuse(presence, entry, outcome.text)
+            state, detail = "refused", outcome.text
+        else:
+            state, detail = _plugins_said(outcome)
+        if state:
+            kept = Outcome(state, detail[:_DETAIL], now, presence.tries)
+            self._ledger.keep_outcome(entry.seq, presence.random, kept)
+
+    def _keep_cursor(self, presence: Presence) -> None:
+        cursor = Cursor(presence.joined, presence.settled, presence.greeted)
+        self._ledger.keep_cursor(presence.random, cursor)
 
     def _tell_missed(self, presence: Presence, missed: int) -> None:
         presence.missed += missed
@@ -156,3 +284,16 @@ class Fanout:
         self._waking = None
         for courier in list(self._couriers.values()):
             courier.wake()
+        self.collecting.wake()
+
+
+def _plugins_said(outcome: Any) -> tuple[str, str]:
+    """Give state and detail of what went wrong in a satellite's plugins; ('', '') if nothing."""
+    plugins = outcome.get("plugins") if isinstance(outcome, dict) else None
+    if not isinstance(plugins, dict):
+        return "", ""
+    said = [(name, str(one)) for name, one in plugins.items() if one not in ("ok", "skipped")]
+    if not said:
+        return "", ""
+    state = "raised" if any(one.startswith("raised") for _, one in said) else "timeout"
+    return state, "; ".join(f"{name}: {one}" for name, one in said)

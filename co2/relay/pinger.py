@@ -1,8 +1,8 @@
 """Asks satellites whether they are there: once when they register, then every so often.
 
 A ping is a call of `ping`, and any well-formed answer is a good one, a fault that there is no such
-method included (PROTOCOL section 5.2). There is never more than one under way to a satellite, and
-the pings of many are spread over the interval.
+method included (PROTOCOL section 5.2), unless it says that it is another host. There is never more
+than one under way to a satellite, and the pings of many are spread over the interval.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from co2.errors import Co2Error, DocumentError, TimedOut, TransportFailed
 from co2.interfaces import IClockedWork
-from co2.model.hosts import HostState
+from co2.model.hosts import HostId, HostState
 from co2.relay.lines import Lines
 from co2.relay.roster import PUSHED, Presence, Roster
 from co2.wire.xmlrpc import encode_call, read_reply
@@ -151,8 +151,10 @@ class Pinger:
         """Give the milliseconds that an answer took, or None if there was none."""
         asked = self._clock.seconds()
         try:
-            read_reply(await self._lines.shared(presence).post(call, self._timeout))
+            reply = read_reply(await self._lines.shared(presence).post(call, self._timeout))
         except (TransportFailed, TimedOut, DocumentError):
+            return None
+        if _is_another(reply, presence):
             return None
         return (self._clock.seconds() - asked) * 1000.0
 
@@ -163,3 +165,12 @@ class Pinger:
         except Co2Error:
             return frozenset()
         return frozenset(listed) if isinstance(listed, dict) else frozenset()
+
+
+def _is_another(reply: Any, presence: Presence) -> bool:
+    """Tell whether a host says that it is another one: that to which a NAT leads this port."""
+    said = reply.get("host_id") if isinstance(reply, dict) else None
+    try:
+        return said is not None and HostId.parse(said).random != presence.random
+    except ValueError:
+        return False

@@ -10,14 +10,18 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from co2.errors import Denied
+from co2.errors import Denied, InvalidParams
 from co2.interfaces import IJournal, IProcedureSource
-from co2.model.calls import Caller, Level
+from co2.model.calls import Caller, Encoded, Level
 from co2.model.procedure import Procedure
 from co2.relay.admission import Admission, check_request
 from co2.relay.calling import Calling
+from co2.relay.fanout import Fanout
 from co2.relay.intake import Intake
+from co2.relay.receipts import Receipts
 from co2.relay.roster import Presence, Roster
+
+_LONGEST_STRETCH = 1000
 
 
 @implementer(IProcedureSource)
@@ -35,6 +39,8 @@ class RelayProcedures:
         journal: IJournal,
         admission: Admission,
         intake: Intake,
+        fanout: Fanout,
+        receipts: Receipts,
         calling: Calling,
         clock: IReactorTime,
         now: Callable[[], float],
@@ -44,6 +50,8 @@ class RelayProcedures:
         self._journal = journal
         self._admission = admission
         self._intake = intake
+        self._fanout = fanout
+        self._receipts = receipts
         self._calling = calling
         self._clock = clock
         self._now = now
@@ -58,6 +66,10 @@ class RelayProcedures:
             own("relay.renew", self.renew),
             own("relay.unregister", self.unregister),
             own("relay.relay", self.relay),
+            own("relay.collect", self.collect),
+            own("relay.answer", self.answer),
+            own("relay.receipt", self.receipt),
+            Procedure("relay.get_history", self.get_history, Level.ADMIN),
             read("relay.call", self.call, passes_caller=True),
             read("relay.get_satellites", self.get_satellites, aliases=_also("get_satellites")),
             read(
@@ -74,7 +86,9 @@ class RelayProcedures:
             request: `{'port'}`, and optionally `nick`, `secret` with `random` (a co2 host's own
                 identity), `token` with `random` (the one this relay gave), `roles`, `callback`
                 (False: do not try to call back), `notify_token` (shown with every notify),
-                `journal_id` with `after`, `properties`.
+                `journal_id` with `after`, `topics` (patterns of what you want; all if absent),
+                `backlog` ('newest': of what came meanwhile the newest of each author and topic),
+                `properties`.
 
         Returns:
             `{'host_id', 'relay_id', 'journal_id', 'lease', 'epoch', 'token', 'after', 'state'}`;
@@ -136,6 +150,63 @@ class RelayProcedures:
         self._roster.hear(presence, self._clock.seconds())
         return answer
 
+    async def collect(self, caller: Caller, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Give what has come for a host that nobody can connect to; waits if nothing has.
+
+        Args:
+            request: `{'host_id', 'token', 'after'}` (the number of the last message that you have)
+                and optionally `max` messages, `wait` seconds, and `receipts`, an array of
+                `{'seq', 'plugins'}`.
+
+        Returns:
+            `{'messages', 'calls', 'after'}`; show `after` next time.
+        """
+        presence = self._admission.sender(request, caller.ip)
+        self._roster.hear(presence, self._clock.seconds(), collects=True)
+        # Who waits says nothing meanwhile, and shall not be taken for away.
+        longest = self._roster.lease / 2
+        return await self._fanout.collecting.collect(presence, request, longest)
+
+    def answer(self, caller: Caller, request: Mapping[str, Any]) -> bool:
+        """Answer a call that relay.collect gave.
+
+        Args:
+            request: `{'host_id', 'token', 'call', 'result' | 'fault'}`, where `fault` is a struct
+                of faultCode and faultString.
+        """
+        presence = self._admission.sender(request, caller.ip)
+        return self._fanout.collecting.answer(presence, request)
+
+    def receipt(self, caller: Caller, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Tell who has a message, who has not, and why.
+
+        Args:
+            request: `{'id'}`, and the author's `host_id` with its `token` or `secret`; an admin
+                needs none.
+
+        Returns:
+            for each satellite `{'host_id', 'nick', 'state', 'detail', 'time', 'tries'}`; `state` is
+            one of delivered, queued, refused, raised, timeout, unreachable, expired.
+        """
+        return self._receipts.receipt(request, caller)
+
+    def get_history(self, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Give messages of the journal, oldest first: `{'after'?, 'max'?}`.
+
+        Returns:
+            `{'messages', 'after', 'journal_id'}`; show `after` to go on from there.
+        """
+        after, most = _read_stretch(options or {})
+        entries = self._journal.read(after, most)
+        return {
+            "messages": [
+                Encoded(b"<value><struct>" + entry.xml + b"</struct></value>", None)
+                for entry in entries
+            ],
+            "after": entries[-1].seq if entries else after,
+            "journal_id": self._journal.journal_id,
+        }
+
     async def call(self, caller: Caller, request: Mapping[str, Any]) -> Any:
         """Call a method of a satellite: `{'host_id' | 'nick', 'method', 'params'?, 'timeout'?}`.
 
@@ -153,8 +224,7 @@ class RelayProcedures:
 
     def _record(self, presence: Presence) -> dict[str, Any]:
         registration = presence.registration
-        courier = presence.courier
-        cursor = courier.cursor if courier is not None else presence.cursor
+        cursor = presence.settled
         return {
             "addr": [registration.address.ip, registration.address.port],
             "host_id": str(registration.host_id),
@@ -167,10 +237,17 @@ class RelayProcedures:
             "delivered_seq": cursor,
             "missed": presence.missed,
             "refused": presence.refused,
-            "trouble": courier.trouble if courier is not None else "",
-            "topics": [],
+            "trouble": presence.trouble,
+            "topics": list(registration.topics or (">",)),
             "version": str(registration.properties.get("version", "")),
         }
+
+
+def _read_stretch(options: Mapping[str, Any]) -> tuple[int, int]:
+    after, most = options.get("after", 0), options.get("max", 100)
+    if type(after) is not int or type(most) is not int or most < 1:
+        raise InvalidParams("relay.get_history: 'after' and 'max' are numbers, 'max' above 0")
+    return after, min(most, _LONGEST_STRETCH)
 
 
 def _also(name: str) -> tuple[str, str]:

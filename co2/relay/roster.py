@@ -7,7 +7,8 @@ comes in as an argument, and is the clock that nobody sets back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from attrs import define, field
@@ -15,6 +16,15 @@ from attrs import define, field
 from co2.errors import AmbiguousNick, NotRegistered
 from co2.interfaces import ICourier, IPeer, IRosterStore
 from co2.model.hosts import Address, HostState, Registration
+from co2.model.messages import Cursor
+from co2.model.topics import TopicFilter
+
+_UNDER_WAY = 2048
+"""Messages at most that one satellite may have got ahead of the cursor that was written last."""
+
+_STEP = 0.25
+_STEPS = 1000
+"""Times of settling that are remembered of each satellite: seconds between two, and how many."""
 
 PUSHED = frozenset({HostState.ONLINE, HostState.AWAY})
 """States of satellites whose callback is known to work, or to have worked."""
@@ -62,20 +72,56 @@ class Pings:
 class Presence:
     """A registered satellite as this run of the relay knows it.
 
-    `cursor` is the last message that is settled for it, `reached` the last that may have reached
-    its plugins: what lies between is marked when it is sent again.
+    Messages above `joined` are for it; `cursor` is the last one that is settled, `reached` the last
+    that may have reached its plugins: what lies between is marked when it is sent again. `greeted`
+    tells whether it has the last values from before it came.
     """
 
     registration: Registration
     lease_until: float
+    joined: int = 0
     cursor: int = 0
     reached: int = 0
+    greeted: bool = True
     missed: int = 0
     refused: int = 0
     pings: Pings = field(factory=Pings)
     line: IPeer | None = None
     idle_lines: list[IPeer] = field(factory=list)
     courier: ICourier | None = None
+    topics: TopicFilter = field(init=False)
+    _progress: deque[tuple[int, float]] = field(init=False, factory=lambda: deque(maxlen=_STEPS))
+
+    def __attrs_post_init__(self) -> None:
+        self.topics = TopicFilter(self.registration.topics)
+
+    @property
+    def settled(self) -> int:
+        """The last message that is settled for it, as of now."""
+        return self.cursor if self.courier is None else int(self.courier.cursor)
+
+    @property
+    def trouble(self) -> str:
+        """Why the last delivery failed; empty if it did not."""
+        return "" if self.courier is None else str(self.courier.trouble)
+
+    @property
+    def tries(self) -> int:
+        """How often the next message was tried in vain."""
+        return 0 if self.courier is None else int(self.courier.tries)
+
+    def progress(self, seq: int, now: float) -> None:
+        """Note that a message is settled; a few such times a second are remembered."""
+        if not self._progress or now - self._progress[-1][1] > _STEP:
+            self._progress.append((seq, now))
+        else:
+            self._progress[-1] = (seq, self._progress[-1][1])
+
+    def delivered_at(self, seq: int) -> float:
+        """Tell when a message was settled, to a fraction of a second; 0.0 if that is forgotten."""
+        if not self._progress or seq < self._progress[0][0]:
+            return 0.0
+        return next((time for reached, time in self._progress if reached >= seq), 0.0)
 
     @property
     def random(self) -> str:
@@ -111,6 +157,7 @@ class Roster:
         self._changed = changed
         self._by_random: dict[str, Presence] = {}
         self._by_address: dict[Address, Presence] = {}
+        self._relays: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._by_random)
@@ -118,13 +165,38 @@ class Roster:
     def __iter__(self) -> Iterator[Presence]:
         return iter(list(self._by_random.values()))
 
-    def load(self, now: float) -> None:
-        """Take what the store kept; everybody gets one lease to be heard again."""
+    @property
+    def has_relays(self) -> bool:
+        """Whether any of them is a relay itself."""
+        return bool(self._relays)
+
+    def presences(self) -> Iterable[Presence]:
+        """Give every satellite, as a view that must not outlive a change."""
+        return self._by_random.values()
+
+    def load(self, now: float, cursors: Mapping[str, Cursor], newest: int) -> None:
+        """Take what the store kept; everybody gets one lease to be heard again.
+
+        Args:
+            now: seconds.
+            cursors: how far everybody had come.
+            newest: number of the last message. Who has no cursor registered in the last moment of
+                the former run: a cursor is written ahead of every message that comes after it.
+        """
         # Where two were at one address, the one that registered last is the one that is there.
         for registration in sorted(self._store.load(), key=lambda one: one.seen):
             presence = Presence(registration, lease_until=now + self.lease)
+            known = cursors.get(presence.random, Cursor(newest, newest, False))
+            presence.joined, presence.cursor, presence.greeted = known
+            # Nobody knows what was under way when this relay ended.
+            presence.reached = min(newest, presence.cursor + _UNDER_WAY)
             self._by_random[presence.random] = presence
-            self._by_address[registration.address] = presence
+            if registration.state is HostState.POLL:
+                self._by_address.setdefault(registration.address, presence)
+            else:
+                self._by_address[registration.address] = presence
+            if registration.relays_others:
+                self._relays.add(presence.random)
         for presence in self:
             self._changed(presence)
 
@@ -139,7 +211,13 @@ class Roster:
         return self._by_address.get(address)
 
     def is_displaced(self, presence: Presence) -> bool:
-        """Tell whether another has registered since at the address that this one had."""
+        """Tell whether another has registered since at the address that this one had.
+
+        Whoever cannot be connected to has no address that could be taken: behind one NAT many hosts
+        listen on the same port, and to the relay all of them are at one address.
+        """
+        if presence.state not in PUSHED:
+            return False
         return self._by_address.get(presence.registration.address) is not presence
 
     def find(self, random: str) -> Presence:
@@ -176,14 +254,20 @@ class Roster:
         self._store.keep(registration)
         presence = self._by_random.get(registration.random)
         if presence is None:
-            presence = Presence(registration, now + self.lease, cursor=cursor)
+            presence = Presence(registration, now + self.lease, joined=cursor, cursor=cursor)
+            presence.greeted = False
             self._by_random[registration.random] = presence
         else:
-            if not self.is_displaced(presence):
-                del self._by_address[presence.registration.address]
+            self._release_address(presence)
             presence.registration = registration
+            presence.topics = TopicFilter(registration.topics)
             presence.lease_until = now + self.lease
-        self._by_address[registration.address] = presence
+        if registration.state is HostState.POLL:
+            self._by_address.setdefault(registration.address, presence)
+        else:
+            self._by_address[registration.address] = presence
+        if registration.relays_others:
+            self._relays.add(presence.random)
         self._changed(presence)
         return presence
 
@@ -205,13 +289,15 @@ class Roster:
         if self._by_random.get(presence.random) is not presence:
             return
         del self._by_random[presence.random]
-        if not self.is_displaced(presence):
-            del self._by_address[presence.registration.address]
+        self._relays.discard(presence.random)
+        self._release_address(presence)
         self._store.forget(presence.random)
         presence.registration = presence.registration.evolve(state=HostState.GONE)
         self._changed(presence)
 
-    def hear(self, presence: Presence, now: float, reached: bool = False) -> None:
+    def hear(
+        self, presence: Presence, now: float, reached: bool = False, collects: bool = False
+    ) -> None:
         """Renew a lease: the satellite has shown that it is there.
 
         Args:
@@ -219,10 +305,12 @@ class Roster:
             now: seconds.
             reached: it was this relay that reached the satellite. One that was away and comes
                 back by itself is checked first: nobody knows whether it can still be called.
+            collects: it asks for its messages itself, and need not be called.
         """
         presence.lease_until = now + self.lease
         if presence.state is HostState.AWAY:
-            self.update(presence, state=HostState.ONLINE if reached else HostState.CHECKING)
+            back = HostState.POLL if collects else HostState.CHECKING
+            self.update(presence, state=HostState.ONLINE if reached else back)
 
     def leave(self, presence: Presence, now: float) -> None:
         """End a lease at once: the satellite said that it stops. It is expected back."""
@@ -238,10 +326,19 @@ class Roster:
             elif silent_for > 0 and presence.state in (HostState.ONLINE, HostState.POLL):
                 self.update(presence, state=HostState.AWAY)
 
+    def _release_address(self, presence: Presence) -> None:
+        if self._by_address.get(presence.registration.address) is presence:
+            del self._by_address[presence.registration.address]
+
     def _displace(self, registration: Registration) -> None:
-        """Two servers cannot listen on one address: who was there before is not any more."""
+        """Two servers cannot listen on one address: who was there before is not any more.
+
+        That is said of those that have been reached there; of others nobody knows where they are.
+        """
         former = self._by_address.get(registration.address)
         if former is None or former.random == registration.random:
+            return
+        if registration.state is HostState.POLL or former.state not in PUSHED:
             return
         if former.registration.proof is None:
             self.remove(former)

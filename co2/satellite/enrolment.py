@@ -25,12 +25,19 @@ from co2.errors import (
     Co2Error,
     DocumentError,
     Fault,
+    NotRegistered,
     TimedOut,
     TransportFailed,
     remote_error,
 )
 from co2.interfaces import IBackoff, IClockedWork, IPeer
 from co2.wire.xmlrpc import encode_call, read_reply
+
+_VERDICT = 0.5
+"""Seconds until a relay that checks the callback is asked what it has found."""
+
+_TRY_AGAIN = 15
+"""Renewals of a host that its relay cannot call back, from one try to be called to the next."""
 
 _GOODBYE = 2.0
 """Seconds that a leaving satellite waits for its relay to say goodbye."""
@@ -62,6 +69,7 @@ class Enrolment:
         enrolled: told of the relay's answer, each time.
         timeout: seconds for the relay to answer.
         visiting: the host is not expected back: at the end it leaves the roster for good.
+        stands: told of the state that the relay sees this host in, at each renewal.
     """
 
     _log = Logger()
@@ -75,6 +83,7 @@ class Enrolment:
         enrolled: Callable[[dict[str, Any]], None],
         timeout: float,
         visiting: bool = False,
+        stands: Callable[[str], None] = lambda state: None,
     ) -> None:
         self.state = EnrolmentState.STOPPED
         self.trouble = ""
@@ -85,7 +94,9 @@ class Enrolment:
         self._enrolled = enrolled
         self._timeout = timeout
         self._visiting = visiting
+        self._stands = stands
         self._answer: dict[str, Any] = {}
+        self._polls = 0
         self._timer: IDelayedCall | None = None
         self._asking: Deferred[None] | None = None
 
@@ -101,12 +112,13 @@ class Enrolment:
 
     def stop(self) -> Deferred[None]:
         """Say goodbye, so that the relay need not find out by itself, and stop."""
-        was, self.state = self.state, EnrolmentState.STOPPED
+        self.state = EnrolmentState.STOPPED
         self._stop_timer()
         if self._asking is not None:
             self._asking.cancel()
-        if was is not EnrolmentState.ENROLLED:
+        if not self._answer:
             return self._relay.close()
+        # A relay that was away a moment ago may be back, and remember this host.
         return ensureDeferred(self._leave())
 
     # -- what is said to the relay -------------------------------------------------------------
@@ -125,24 +137,42 @@ class Enrolment:
         self._log.info(
             "registered{again} as {host_id}", again=" again" if again else "", host_id=self.host_id
         )
-        self._set_timer(self._lease() / 3, self._renew)
+        self._set_timer(self._next_renewal(answer), self._renew)
         self._enrolled(answer)
 
     async def _ask_renewal(self) -> None:
-        answer = await self._call("relay.renew", self._proof(), self._timeout)
-        if isinstance(answer, dict) and answer.get("state") == "poll":
+        answer = await self._call("relay.renew", self.proof(), self._timeout)
+        state = answer.get("state") if isinstance(answer, dict) else None
+        self._stands(str(state))
+        self._polls = self._polls + 1 if state == "poll" else 0
+        if self._polls % _TRY_AGAIN == 1:
             # The relay could not call back when it tried. That may have passed, and only a
             # registration makes it try again.
             self._offer_again()
             return
-        self._set_timer(self._lease() / 3, self._renew)
+        self._set_timer(self._next_renewal(answer), self._renew)
+
+    def _next_renewal(self, answer: Any) -> float:
+        # While the relay checks whether it can call back, its verdict is asked for soon.
+        checking = isinstance(answer, dict) and answer.get("state") == "checking"
+        return min(_VERDICT, self._lease() / 3) if checking else self._lease() / 3
+
+    def ask(self, method: str, request: dict[str, Any]) -> Deferred[Any]:
+        """Ask the relay something that concerns this host.
+
+        Raises:
+            NotRegistered: it is not registered (yet).
+        """
+        if not self._answer:
+            raise NotRegistered("this host is not registered at its relay (yet)")
+        return ensureDeferred(self._call(method, {**self.proof(), **request}, self._timeout))
 
     async def _leave(self) -> None:
         try:
             if self._visiting:
-                await self._call("relay.unregister", self._proof(), _GOODBYE)
+                await self._call("relay.unregister", self.proof(), _GOODBYE)
             else:
-                await self._call("relay.renew", {**self._proof(), "leaving": True}, _GOODBYE)
+                await self._call("relay.renew", {**self.proof(), "leaving": True}, _GOODBYE)
         except Co2Error as error:
             self._log.debug("the relay did not say goodbye: {why}", why=error.text)
         await self._relay.close()
@@ -161,7 +191,8 @@ class Enrolment:
         """Who this host is to the relay; empty before the first registration."""
         return str(self._answer.get("host_id", ""))
 
-    def _proof(self) -> dict[str, Any]:
+    def proof(self) -> dict[str, Any]:
+        """Give what proves to the relay that this host asks."""
         return {"host_id": self.host_id, "token": self._answer["token"]}
 
     def _lease(self) -> float:

@@ -1,28 +1,29 @@
-"""What arrives by `notify`: from whom, whether for the first time, and to which plugins.
+"""What arrives by `notify`: whether for the first time, and to which plugins.
 
-Only the relay, or a listed peer, may notify: each shows a token that no other host knows. What
-has been here before is answered as it was then, and runs nothing.
+What has been here before is answered as it was then, and runs nothing. What had been begun when
+this host died is run once more, and marked `redelivered`.
 """
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from co2.errors import ConflictingDuplicate, InvalidParams, ShuttingDown, Spoofed
-from co2.interfaces import IReceiver
+from co2.interfaces import IReceiver, ITaken
 from co2.model.calls import Encoded
 from co2.model.hosts import HostId, canonical_ip
-from co2.model.messages import copied
-from co2.model.recent import Recent
+from co2.model.messages import copied, digest_of_data
 
-_REMEMBERED = 20_000
-_HIDDEN = ("token", "secret")
+_HIDDEN = ("token", "secret", "hops", "after")
+"""Members that are between servers."""
 
 Answer = dict[str, Any]
+Key = tuple[str, str]
 
 
 class Inbox:
@@ -31,69 +32,131 @@ class Inbox:
     Args:
         receivers: gives the plugins, as they are now.
         make_id: makes an id for a message that has none (a 2003 sender's).
+        taken: knows what was here.
     """
 
+    _log = Logger()
+
     def __init__(
-        self, receivers: Callable[[], Iterable[IReceiver]], make_id: Callable[[], str]
+        self,
+        receivers: Callable[[], Iterable[IReceiver]],
+        make_id: Callable[[], str],
+        taken: ITaken,
     ) -> None:
         self._receivers = receivers
         self._make_id = make_id
-        self._relay_token: str | None = None
-        self._peer_secrets: list[str] = []
-        self._seen: Recent[tuple[str, str], tuple[int, Answer | Deferred[Answer]]]
-        self._seen = Recent(_REMEMBERED)
+        self._taken = taken
+        self._running: dict[Key, Deferred[Answer]] = {}
         self._closed = False
-
-    def expect_relay(self, token: str) -> None:
-        """Take messages that show this token: the relay was given it at registration."""
-        self._relay_token = token
-
-    def expect_peer(self, secret: str) -> None:
-        """Take messages of a listed peer, that show the secret that is shared with it."""
-        self._peer_secrets.append(secret)
 
     def close(self) -> None:
         """Take nothing more."""
         self._closed = True
 
+    def take_from_peer(
+        self, struct: Mapping[str, Any], ip: str, port: int
+    ) -> Answer | Deferred[Answer]:
+        """Take a message from its author, with no relay between; see `take`.
+
+        Raises:
+            Spoofed: the author is at another address than the request comes from.
+        """
+        author = self._read_author(struct).address.ip
+        if canonical_ip(author) != ip:
+            raise Spoofed(f"the host_id says {author}, the request comes from {ip}")
+        return self.take(struct, ip, port)
+
     def take(self, struct: Mapping[str, Any], ip: str, port: int) -> Answer | Deferred[Answer]:
         """Hand a message to every plugin.
 
         Args:
-            struct: as it came; 'data' may be `Encoded`.
+            struct: as it came, from somebody who may; 'data' may be `Encoded`.
             ip, port: the request's source, which becomes 'client_address'.
 
         Returns:
             `{'id', 'plugins': {name: outcome}}`, or a Deferred of it.
 
         Raises:
-            InvalidParams, Spoofed, ConflictingDuplicate, ShuttingDown.
+            InvalidParams, ConflictingDuplicate, ShuttingDown.
         """
         if self._closed:
             raise ShuttingDown("this satellite is stopping", retry_after=2.0)
         host_id = self._read_author(struct)
-        self._check_source(struct, host_id, ip)
         message = {name: value for name, value in struct.items() if name not in _HIDDEN}
-        digest = _digest(message)
+        if isinstance(message["data"], Encoded):
+            message["data"] = message["data"].value
         key = self._key(message, host_id)
-        former = self._seen.get(key)
+        digest = digest_of_data(message["data"], message.get("topic"), message.get("retain"))
+        former = self._former(message, key, digest)
         if former is not None:
-            return self._repeat(former, digest, key)
+            return former
         message["client_address"] = (ip, port)
+        return self._begin(message, key, digest)
+
+    # -- once, whatever happens ----------------------------------------------------------------
+
+    def _former(
+        self, message: dict[str, Any], key: Key, digest: bytes
+    ) -> Answer | Deferred[Answer] | None:
+        """Give the answer of a message that was here, or None and what plugins should know."""
+        known = self._taken.known(key)
+        if known is None:
+            if self._taken.outlives:
+                # The sender cannot know whether it was here; this host does.
+                message.pop("redelivered", None)
+            return None
+        if known.digest != digest:
+            raise ConflictingDuplicate(
+                f"another message of {key[0]!r} has the id {key[1]!r}: ids are made once"
+            )
+        if known.answer is not None:
+            return known.answer
+        if key in self._running:
+            return _fork(self._running[key])
+        message["redelivered"] = True
+        return None
+
+    def _begin(self, message: dict[str, Any], key: Key, digest: bytes) -> Answer | Deferred[Answer]:
+        begun = self._taken.begin(key, digest)
+        if begun is None:
+            answer = self._run(message, key)
+            if not isinstance(answer, Deferred):
+                return answer
+        else:
+            answer = begun.addCallback(lambda _: self._run(message, key))
+        self._running[key] = answer
+        answer.addBoth(self._ran, key)
+        return _fork(answer)
+
+    def _run(self, message: dict[str, Any], key: Key) -> Answer | Deferred[Answer]:
         answer = self.deliver(message)
-        self._seen.put(key, (digest, answer))
         if isinstance(answer, Deferred):
-            return self._later(answer, key, digest)
-        return answer
+            return answer.addCallback(self._finish, key)
+        return self._finish(answer, key)
+
+    def _finish(self, answer: Answer, key: Key) -> Answer | Deferred[Answer]:
+        finished = self._taken.finish(key, answer)
+        if finished is None:
+            return answer
+        return finished.addErrback(self._unfinished).addCallback(lambda _: answer)
+
+    def _unfinished(self, failure: Failure) -> None:
+        # The plugins have it all the same; if it comes again, it will be marked.
+        self._log.warn("that a message was taken is not written: {why}", why=str(failure.value))
+
+    def _ran(self, result: Any, key: Key) -> Any:
+        self._running.pop(key, None)
+        return result
 
     def deliver(self, message: dict[str, Any]) -> Answer | Deferred[Answer]:
         """Hand a struct to every plugin, and gather what each says."""
         outcomes: dict[str, Any] = {}
         waiting: list[Deferred[None]] = []
         answer = {"id": message.get("id", ""), "plugins": outcomes}
+        topic, superseded = message.get("topic"), message.pop("superseded", False) is True
         taking = []
         for receiver in self._receivers():
-            if receiver.receives:
+            if receiver.receives and receiver.wants(topic, superseded):
                 taking.append(receiver)
             else:
                 outcomes[receiver.name] = "skipped"
@@ -118,22 +181,6 @@ class Inbox:
         except ValueError as error:
             raise InvalidParams(f"notify: 'host_id': {error}") from None
 
-    def _check_source(self, struct: Mapping[str, Any], host_id: HostId, ip: str) -> None:
-        token = struct.get("token")
-        if not isinstance(token, str):
-            raise Spoofed("notify is for the relay and for listed peers: show 'token'")
-        if self._relay_token is not None and _equal(token, self._relay_token):
-            return
-        for secret in self._peer_secrets:
-            if _equal(token, secret):
-                self._check_peer(host_id, ip)
-                return
-        raise Spoofed("the token shown is neither the relay's nor a listed peer's")
-
-    def _check_peer(self, host_id: HostId, ip: str) -> None:
-        if canonical_ip(host_id.address.ip) != ip:
-            raise Spoofed(f"the host_id says {host_id.address.ip}, the request comes from {ip}")
-
     def _key(self, message: dict[str, Any], host_id: HostId) -> tuple[str, str]:
         id = message.get("id")
         if id is None:
@@ -141,40 +188,6 @@ class Inbox:
         if not isinstance(id, str):
             raise InvalidParams("notify: 'id' is not a string")
         return (host_id.random, id)
-
-    # -- duplicates ------------------------------------------------------------------------------
-
-    def _repeat(
-        self, former: tuple[int, Answer | Deferred[Answer]], digest: int, key: tuple[str, str]
-    ) -> Answer | Deferred[Answer]:
-        if former[0] != digest:
-            raise ConflictingDuplicate(
-                f"another message of {key[0]!r} has the id {key[1]!r}: ids are made once"
-            )
-        answer = former[1]
-        return _fork(answer) if isinstance(answer, Deferred) else answer
-
-    def _later(
-        self, answer: Deferred[Answer], key: tuple[str, str], digest: int
-    ) -> Deferred[Answer]:
-        def done(result: Answer) -> Answer:
-            self._seen.put(key, (digest, result))
-            return result
-
-        return _fork(answer.addCallback(done))
-
-
-def _digest(message: dict[str, Any]) -> int:
-    """Tell two contents apart, and leave the plain value in the message."""
-    data = message["data"]
-    if isinstance(data, Encoded):
-        message["data"] = data.value
-        return hash((data.xml, message.get("topic")))
-    return hash((repr(data), message.get("topic")))
-
-
-def _equal(one: str, other: str) -> bool:
-    return hmac.compare_digest(one.encode(), other.encode())
 
 
 def _note(outcome: str, outcomes: dict[str, Any], name: str) -> None:
@@ -185,10 +198,10 @@ def _fork(answer: Deferred[Answer]) -> Deferred[Answer]:
     """Give a Deferred of the same result, so that cancelling one does not harm the other."""
     forked: Deferred[Answer] = Deferred()
 
-    def tell(result: Answer) -> Answer:
+    def tell(result: Any) -> Any:
         if not forked.called:
             forked.callback(result)
-        return result
+        return None if isinstance(result, Failure) else result
 
-    answer.addCallback(tell)
+    answer.addBoth(tell)
     return forked

@@ -22,6 +22,7 @@ from co2.interfaces import ICourier, IJournal
 from co2.model.hosts import Address, HostId
 from co2.model.messages import Entry, Message
 from co2.model.sent import Sent
+from co2.model.topics import check_topic
 from co2.wire.xmlrpc import decode_call, encode_members, encode_value, wrap_members
 
 _NOWHERE = Address("127.0.0.1", 1)
@@ -58,6 +59,7 @@ class Outbox:
         make_id: makes ULIDs; called from any thread.
         now: UNIX seconds.
         deliver_here: hands a message to this host's own plugins (`local=True`).
+        ask: asks for a message's receipts.
     """
 
     _log = Logger()
@@ -70,6 +72,7 @@ class Outbox:
         make_id: Callable[[], str],
         now: Callable[[], float],
         deliver_here: Callable[[Message], Any],
+        ask: Callable[[Sent], Deferred[list[dict[str, Any]]]],
     ) -> None:
         self._random = random
         self._journal = journal
@@ -77,8 +80,10 @@ class Outbox:
         self._make_id = make_id
         self._now = now
         self._deliver_here = deliver_here
+        self._ask = ask
         self._couriers: dict[str, ICourier] = {}
         self._pending: dict[int, _Pending] = {}
+        self._keeping = 0
         self._early: list[tuple[Message, Sent]] | None = []
         self._closed = False
 
@@ -93,7 +98,9 @@ class Outbox:
         """
         away = {name for name, one in self._couriers.items() if one.tries >= _IN_VAIN}
         away.update(given_up)
-        return all(pending.open <= away for pending in self._pending.values())
+        return not self._keeping and all(
+            not courier.queued or name in away for name, courier in self._couriers.items()
+        )
 
     def add_courier(self, name: str, courier: ICourier) -> None:
         """Let one more destination have every message."""
@@ -128,7 +135,7 @@ class Outbox:
         }
         encode_members(extra, fine_times=True)  # names can be wrong too, and now one can be told
         encoded = encode_value(message["data"], "data", True)
-        sent = Sent(self._make_id())
+        sent = Sent(self._make_id(), self._ask)
         taken = Message(
             id=sent.id,
             host_id=HostId(self._random, _NOWHERE),
@@ -151,6 +158,8 @@ class Outbox:
 
     def settled(self, name: str, entry: Entry, outcome: Any) -> None:
         """Take what a courier says became of a message."""
+        # Each courier has moved on before it tells: what all of them have settled may go.
+        self._journal.release(min(courier.cursor for courier in self._couriers.values()))
         pending = self._pending.get(entry.seq)
         if pending is None:
             return
@@ -164,7 +173,7 @@ class Outbox:
                 why=outcome.text,
             )
         else:
-            _add(pending.outcome, outcome)
+            _add(pending.outcome, outcome, name)
         if not pending.open:
             self._finish(entry.seq, pending)
 
@@ -195,10 +204,18 @@ class Outbox:
         if not self._couriers:
             sent.settle({"id": sent.id, "recipients": 0})
             return
-        appended = self._journal.append(message)
+        self._keeping += 1
+        appended = self._journal.append(message).addBoth(self._was_kept)
         appended.addCallbacks(self._kept, self._refused, callbackArgs=(sent,), errbackArgs=(sent,))
 
+    def _was_kept(self, result: Any) -> Any:
+        self._keeping -= 1
+        return result
+
     def _kept(self, entry: Entry, sent: Sent) -> None:
+        if self._closed:
+            sent.settle(_closing())
+            return
         outcome = {"id": sent.id, "recipients": 0}
         self._pending[entry.seq] = _Pending(sent, set(self._couriers), outcome)
         self.wake()
@@ -213,15 +230,15 @@ class Outbox:
 
     def _finish(self, seq: int, pending: _Pending) -> None:
         del self._pending[seq]
-        # Entries settle in the order of the slowest courier, so the first open one is the bound.
-        self._journal.release(next(iter(self._pending)) - 1 if self._pending else seq)
         # Last: whoever waited may send the next message at once, and there must be room for it.
         pending.sent.settle(pending.error or pending.outcome)
 
 
-def _add(outcome: dict[str, Any], answer: Any) -> None:
+def _add(outcome: dict[str, Any], answer: Any, name: str) -> None:
     if not isinstance(answer, dict) or "plugins" in answer:
         outcome["recipients"] += 1
+        plugins = answer.get("plugins") if isinstance(answer, dict) else None
+        outcome.setdefault("peers", {})[name] = plugins or {}
     else:
         count = answer.get("recipients", 0)
         outcome["recipients"] += count if isinstance(count, int) else 0
@@ -230,16 +247,18 @@ def _add(outcome: dict[str, Any], answer: Any) -> None:
 
 
 def _check_topic(topic: str | None) -> str | None:
-    if topic is None:
-        return None
-    if not isinstance(topic, str) or not 0 < len(topic) <= 255:
-        raise UnsupportedValue("a topic is a string of 1 to 255 characters: dotted words")
-    encode_value(topic, "topic")
-    return topic
+    try:
+        checked = check_topic(topic)
+    except ValueError as error:
+        raise UnsupportedValue(str(error)) from None
+    encode_value(checked or "", "topic")
+    return checked
 
 
 def _closing() -> ShuttingDown:
-    return ShuttingDown("this satellite stops; the message was not delivered", retry_after=2.0)
+    return ShuttingDown(
+        "this satellite stops; what it has kept goes out when it is back", retry_after=2.0
+    )
 
 
 def struct_for_plugins(message: Message) -> dict[str, Any]:

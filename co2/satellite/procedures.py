@@ -1,4 +1,4 @@
-"""The methods that only a satellite has: `notify`, and calls that come through the relay."""
+"""The method that only a satellite has: calls that come through the relay."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from co2.errors import Denied, InvalidParams
 from co2.interfaces import ICalls, IProcedureSource
 from co2.model.calls import Call, Caller, Level
 from co2.model.procedure import Procedure
-from co2.satellite.inbox import Inbox
 
 _LEVELS = {level.word: level for level in Level}
 
@@ -22,7 +21,6 @@ class SatelliteProcedures:
     """See the module.
 
     Args:
-        inbox: takes messages.
         calls: where a relayed call goes.
         relay_token: gives the token that the relay was given; None without a relay.
         trusts_admin: tells whether an admin of the relay is one here.
@@ -30,31 +28,18 @@ class SatelliteProcedures:
 
     def __init__(
         self,
-        inbox: Inbox,
         calls: ICalls,
         relay_token: Callable[[], str | None],
         trusts_admin: Callable[[], bool],
     ) -> None:
-        self._inbox = inbox
         self._calls = calls
         self._relay_token = relay_token
         self._trusts_admin = trusts_admin
 
     def procedures(self) -> Iterable[Procedure]:
         """Give the methods of a satellite."""
-        # Both are open to everybody at this door, and then ask for a token that one host has.
-        return (
-            Procedure("notify", self.notify, Level.OPEN, passes_caller=True),
-            Procedure("co2.relayed", self.relayed, Level.OPEN, passes_caller=True),
-        )
-
-    def notify(self, caller: Caller, message: Mapping[str, Any]) -> Any:
-        """Hand a message to every plugin's `receive`; for the relay and for listed peers.
-
-        Returns:
-            `{'id', 'plugins': {name: 'ok' | 'raised: …' | 'timeout' | 'skipped'}}`.
-        """
-        return self._inbox.take(message, caller.ip, caller.port)
+        # Open to everybody at this door, and then it asks for a token that one host has.
+        return (Procedure("co2.relayed", self.relayed, Level.OPEN, passes_caller=True),)
 
     def relayed(self, caller: Caller, request: Mapping[str, Any]) -> Any:
         """Run a method for somebody who asked the relay; for the relay only.
@@ -76,6 +61,17 @@ class SatelliteProcedures:
         if method == "co2.relayed":
             raise InvalidParams("co2.relayed does not call itself")
         return self._calls.call(Call(method, tuple(params)), self._original(request))
+
+    def collected(self, call: Mapping[str, Any]) -> Any:
+        """Run a method for somebody who asked the relay, from which this host collects.
+
+        Args:
+            call: `{'method', 'params', 'caller'}`, as `relay.collect` gave it.
+        """
+        method, params = call.get("method"), call.get("params", [])
+        if not isinstance(method, str) or not isinstance(params, list):
+            raise InvalidParams("a call needs 'method', a string, and 'params', an array")
+        return self._calls.call(Call(method, tuple(params)), self._original(call))
 
     def _original(self, request: Mapping[str, Any]) -> Caller:
         said = request.get("caller")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import secrets
 from collections.abc import Sequence
 
 from twisted.logger import Logger
 from twisted.web.resource import IResource
 
+from co2.delivery.doors import Doors
 from co2.interfaces import INetwork, IProcedureSource, IProperties
 from co2.model.hosts import Address, Identity
 from co2.model.settings import Settings
@@ -28,13 +31,23 @@ from co2.wire.limits import DEFAULT_LIMITS
 FEATURES = ("conversations", "relayed", "redelivered", "fine_times")
 """What of the protocol this server speaks, beyond what every version has."""
 
-_KEPT_BYTES = {"relay.relay": "data", "notify": "data"}
-"""Methods whose 'data' is passed on, or told apart, as the bytes that it came in."""
+_KEPT_BYTES = {"relay.relay": "data"}
+"""Methods whose 'data' is passed on as the bytes that it came in."""
 
 
 def draw_identity() -> Identity:
     """Draw who a new server is: 64 random bits to be known by, and 128 to prove it."""
     return Identity(secrets.token_hex(8), secrets.token_urlsafe(24))
+
+
+def notify_token(identity: Identity, relay: Address) -> str:
+    """Give the token that a relay is to show this host with every message.
+
+    It is the same after a restart: a relay that has not heard of the restart yet, or was away
+    itself, goes on bringing messages.
+    """
+    said = hmac.new(identity.secret.encode(), f"notify {relay}".encode(), hashlib.sha256)
+    return said.hexdigest()
 
 
 class Foundation:
@@ -63,7 +76,9 @@ class Foundation:
         self._parts: list[IProperties] = []
         self.about = About(self.host_id, surroundings.now, reactor.seconds, self._parts)
         self.server = self._serve(FrontPage(self.registry, self.about))
+        self.doors = Doors()
         self.enter(
+            self.doors,
             self.about,
             Introspection(self.registry, self.dispatcher, features=FEATURES),
             ConversationMethods(self.conversations, self.dispatcher.begin),

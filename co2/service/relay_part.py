@@ -11,8 +11,9 @@ from twisted.internet.task import LoopingCall
 
 from co2.delivery.backoff import Backoff
 from co2.delivery.courier import Courier
-from co2.delivery.journal import MemoryJournal
 from co2.delivery.one_at_a_time import OneAtATime
+from co2.delivery.outcomes import retry_as_told
+from co2.errors import Co2Error, Spoofed
 from co2.interfaces import ICourier, IPeer
 from co2.model.hosts import HostState, Registration
 from co2.model.settings import Settings
@@ -24,12 +25,22 @@ from co2.relay.limiter import Limiter
 from co2.relay.lines import Lines
 from co2.relay.pinger import Pinger
 from co2.relay.procedures import RelayProcedures
+from co2.relay.receipts import Receipts
 from co2.relay.roster import PUSHED, Presence, Roster
 from co2.service.foundation import Foundation
+from co2.service.uplink import Uplink
 from co2.wire.xmlrpc import encode_members
 
-WRITTEN_AHEAD = 16
-"""Messages in flight to one co2 host; more only fills socket buffers."""
+WRITTEN_AHEAD = 2
+"""Posts in flight to one co2 host: while one is worked off the next is there already."""
+
+BATCH = 64
+"""Messages in one post, when as many wait."""
+
+_PRUNE_EVERY = 10.0
+
+_TOKEN_WAIT = 1.0
+"""Seconds until a satellite that does not know its token is asked again."""
 
 _GRACE = 5.0
 """Seconds that an answer may come after the satellite's own limit for its plugins."""
@@ -44,11 +55,21 @@ class RelayPart:
         self.roster = Roster(
             base.surroundings.rosters, settings.lease, settings.forget_after, self._changed
         )
-        self.journal = MemoryJournal(
-            base.ulids.make(), settings.queue_messages, settings.queue_bytes
+        self.journal = base.surroundings.journals(
+            "relay", base.ulids.make(), settings.retention, False
         )
         self.lines = Lines(self._open_line)
-        self.fanout = Fanout(self.journal, self.roster, base.reactor, self._open_courier)
+        self._pruning = LoopingCall(self._prune)
+        self._uplinks: list[Uplink] = []
+        self.fanout = Fanout(
+            self.journal,
+            self.journal,
+            self.roster,
+            base.reactor,
+            base.surroundings.now,
+            base.ulids.make,
+            self._open_courier,
+        )
         self.limiter = Limiter(settings.message_rate, settings.message_burst)
         self.admission = Admission(
             self.roster,
@@ -60,10 +81,14 @@ class RelayPart:
         self.intake = Intake(
             self.admission,
             self.limiter,
+            self.journal,
             self.fanout,
             base.surroundings.now,
             base.reactor.seconds,
             base.ulids.make,
+            base.reactor,
+            base.identity.random,
+            self._cascades,
         )
         self.pinger = Pinger(
             self.roster, base.reactor, settings.ping_interval, settings.send_timeout, self.lines
@@ -75,7 +100,11 @@ class RelayPart:
                 self.journal,
                 self.admission,
                 self.intake,
-                Calling(self.roster, self.lines),
+                self.fanout,
+                Receipts(
+                    self.journal, self.journal, self.roster, self.admission, self.fanout.wants
+                ),
+                Calling(self.roster, self.lines, self.fanout.collecting),
                 base.reactor,
                 base.surroundings.now,
             )
@@ -83,8 +112,18 @@ class RelayPart:
 
     def start(self) -> None:
         """Take up the satellites that were there before, and begin to ping."""
-        self.roster.load(self._base.reactor.seconds())
+        now = self._base.reactor.seconds()
+        self.roster.load(now, self.journal.cursors(), self.journal.last_seq)
         self.pinger.start()
+        for upstream in self._base.settings.upstream:
+            uplink = Uplink(
+                self._base, upstream, self.journal, self.intake.take_relayed, WRITTEN_AHEAD, BATCH
+            )
+            self._uplinks.append(uplink)
+            self.fanout.add_courier(uplink.name, uplink.courier)
+            uplink.start()
+        self._pruning.clock = self._base.reactor
+        self._pruning.start(_PRUNE_EVERY)
 
     def apply(self, settings: Settings) -> None:
         """Take those settings that can change while the server runs."""
@@ -102,11 +141,15 @@ class RelayPart:
 
     def stop(self) -> Deferred[Any]:
         """End pings and couriers."""
+        if self._pruning.running:
+            self._pruning.stop()
+        self.intake.close()
         # Pings first: one that fails because its line is closed here says nothing of its host.
         stopped = self.pinger.stop()
         for presence in self.roster:
             self.lines.drop(presence)
-        return gatherResults([stopped, self.fanout.close()])
+        leaving = [uplink.stop() for uplink in self._uplinks]
+        return gatherResults([stopped, *leaving, self.fanout.close()])
 
     def _is_delivered(self) -> bool:
         return not any(
@@ -114,6 +157,14 @@ class RelayPart:
             for one in self.roster
             if one.courier is not None and one.state is HostState.ONLINE
         )
+
+    def _cascades(self) -> bool:
+        return bool(self._base.settings.upstream) or self.roster.has_relays
+
+    def _prune(self) -> None:
+        cursors = {presence.random: presence.settled for presence in self.roster}
+        cursors.update((uplink.name, uplink.courier.cursor) for uplink in self._uplinks)
+        self.journal.prune(self._base.surroundings.now(), cursors)
 
     def _changed(self, presence: Presence) -> None:
         if presence.state is HostState.GONE:
@@ -144,12 +195,26 @@ class RelayPart:
             refuses=errand.refuses,
             settled=errand.settled,
             missed=errand.missed,
+            extra=errand.extra,
+            greeting=errand.greeting,
+            greeted=errand.greeted,
+            retry=_retry_at_satellite,
             window=WRITTEN_AHEAD if registration.co2 else 1,
+            batch=BATCH if registration.co2 else 1,
             timeout=settings.receive_timeout + _GRACE,
             plain=not registration.co2,
             after=presence.cursor,
             reached=presence.reached,
         )
+
+
+def _retry_at_satellite(error: Co2Error) -> float | None:
+    """Say what to do about a satellite's fault.
+
+    One that does not know the token has another one by now, or another host is at its address: it
+    registers again, or its lease ends. The message waits for either.
+    """
+    return _TOKEN_WAIT if isinstance(error, Spoofed) else retry_as_told(error)
 
 
 def until(is_so: Callable[[], bool], clock: Any, timeout: float) -> Deferred[Any]:

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import secrets
 from importlib.metadata import entry_points
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
 
 from co2 import __version__
 from co2.delivery.backoff import Backoff
 from co2.delivery.courier import Courier
-from co2.delivery.journal import MemoryJournal
 from co2.delivery.outcomes import retry_as_told
 from co2.errors import Co2Error, NotRegistered, Spoofed
 from co2.interfaces import ICourier
 from co2.loading.finder import GROUP, extend_plugin_path, find_packages
 from co2.loading.loader import Loader
+from co2.model.hosts import Address
 from co2.model.messages import Message
 from co2.model.sent import Sent
 from co2.model.settings import PeerSetting, RelaySetting
+from co2.model.topics import union
+from co2.satellite.collector import Collector
 from co2.satellite.enrolment import Enrolment
 from co2.satellite.inbox import Inbox
 from co2.satellite.outbox import Outbox, struct_for_plugins
 from co2.satellite.procedures import SatelliteProcedures
-from co2.service.foundation import Foundation
-from co2.service.relay_part import WRITTEN_AHEAD, until
+from co2.service.foundation import Foundation, notify_token
+from co2.service.relay_part import BATCH, WRITTEN_AHEAD, until
 from co2.wire.xmlrpc import encode_members
+
+_EMBEDDED = Address("127.0.0.1", 1)
+"""Stands for this process's own relay, whose port may be another one each time."""
 
 _DOUBTS = 5
 """How often a refused identity is mended by registering again before a message is given up."""
@@ -44,12 +48,12 @@ class SatellitePart:
     def __init__(self, base: Foundation) -> None:
         settings = base.settings
         self._base = base
-        self._notify_token = secrets.token_urlsafe(24)
+        self._notify_token = ""
         self._doubts = 0
-        self._journal = MemoryJournal(
-            base.ulids.make(), settings.queue_messages, settings.queue_bytes, outgoing=True
+        self._journal = base.surroundings.journals(
+            "outbox", base.ulids.make(), settings.retention, True
         )
-        self.inbox = Inbox(lambda: self.loader.cells, base.ulids.make)
+        self.inbox = Inbox(lambda: self.loader.cells, base.ulids.make, base.surroundings.taken)
         self.outbox = Outbox(
             base.identity.random,
             self._journal,
@@ -57,18 +61,18 @@ class SatellitePart:
             base.ulids.make,
             base.surroundings.now,
             self._deliver_here,
+            self._ask_receipts,
         )
         self.loader = self._make_loader()
         self.enrolment: Enrolment | None = None
-        base.tell(self.loader)
-        base.enter(
-            SatelliteProcedures(
-                self.inbox,
-                base.dispatcher,
-                lambda: self._notify_token if self.enrolment is not None else None,
-                lambda: base.settings.trust_relay_admin or base.settings.relay == "embedded",
-            )
+        self.collector: Collector | None = None
+        self._procedures = SatelliteProcedures(
+            base.dispatcher,
+            lambda: self._notify_token if self.enrolment is not None else None,
+            lambda: base.settings.trust_relay_admin or base.settings.relay == "embedded",
         )
+        base.tell(self.loader)
+        base.enter(self._procedures)
 
     def load(self) -> None:
         """Load the plugins, and enter their methods."""
@@ -85,7 +89,7 @@ class SatellitePart:
         """Begin to listen to the relay and to peers, and to bring them what plugins send."""
         settings = self._base.settings
         for peer in settings.peers:
-            self.inbox.expect_peer(peer.secret)
+            self._base.doors.open(peer.secret, self.inbox.take_from_peer)
             self.outbox.add_courier(str(peer.address), self._open_peer(peer))
         relay = self._relay()
         if relay is not None:
@@ -111,6 +115,8 @@ class SatellitePart:
     def stop(self) -> Deferred[Any]:
         """Say goodbye, and send nothing more."""
         ending: list[Deferred[Any]] = [self.outbox.close()]
+        if self.collector is not None:
+            ending.append(self.collector.close())
         if self.enrolment is not None:
             ending.append(self.enrolment.stop())
         return gatherResults(ending)
@@ -147,9 +153,12 @@ class SatellitePart:
 
     def _enrol(self, relay: RelaySetting) -> None:
         base = self._base
+        at = _EMBEDDED if base.settings.relay == "embedded" else relay.address
+        self._notify_token = notify_token(base.identity, at)
         courier = self._open_courier(relay)
         self.outbox.add_courier(_RELAY, courier)
-        self.inbox.expect_relay(self._notify_token)
+        base.doors.open(self._notify_token, self.inbox.take)
+        self.collector = self._make_collector(relay)
 
         def enrolled(answer: dict[str, Any]) -> None:
             proof = {"host_id": answer["host_id"], "token": answer["token"]}
@@ -163,8 +172,37 @@ class SatellitePart:
             self._request,
             enrolled,
             base.settings.send_timeout,
+            stands=self._stands,
         )
         self.enrolment.start()
+
+    def _make_collector(self, relay: RelaySetting) -> Collector:
+        base = self._base
+        source = (relay.address.ip, relay.address.port)
+        return Collector(
+            base.network.peer(relay.address, relay.authorization),
+            base.reactor,
+            self._backoff(),
+            lambda: self.enrolment.proof() if self.enrolment is not None else {},
+            lambda message: self.inbox.take(message, *source),
+            self._procedures.collected,
+            lambda: self.enrolment.register_again() if self.enrolment is not None else None,
+            base.settings.send_timeout,
+        )
+
+    def _stands(self, state: str) -> None:
+        """Collect if the relay cannot connect to this host, and stop if it can."""
+        if self.collector is None:
+            return
+        if state == "poll":
+            self.collector.start()
+        elif state == "online":
+            self.collector.stop()
+
+    def _ask_receipts(self, sent: Sent) -> Deferred[list[dict[str, Any]]]:
+        if self.enrolment is None:
+            return succeed([])
+        return maybeDeferred(self.enrolment.ask, "relay.receipt", {"id": sent.id})
 
     def _request(self) -> dict[str, Any]:
         settings, identity = self._base.settings, self._base.identity
@@ -174,8 +212,20 @@ class SatellitePart:
             "random": identity.random,
             "secret": identity.secret,
             "notify_token": self._notify_token,
+            **self._wishes(),
             "properties": {"version": __version__},
         }
+
+    def _wishes(self) -> dict[str, Any]:
+        """Say which messages this host's plugins want."""
+        receiving = [cell for cell in self.loader.cells if cell.receives]
+        wanted = union(cell.topics for cell in receiving)
+        wishes: dict[str, Any] = {}
+        if not wanted.takes_everything:
+            wishes["topics"] = list(wanted.patterns or ())
+        if receiving and all(cell.newest for cell in receiving):
+            wishes["backlog"] = "newest"
+        return wishes
 
     def _open_courier(self, relay: RelaySetting) -> Courier:
         return Courier(
@@ -187,8 +237,10 @@ class SatellitePart:
             settled=self._relayed,
             retry=self._retry,
             window=WRITTEN_AHEAD,
+            batch=BATCH,
             timeout=self._base.settings.send_timeout,
-            after=0,
+            after=self._journal.first_seq - 1,
+            reached=self._journal.last_seq,
         )
 
     def _open_peer(self, peer: PeerSetting) -> ICourier:
@@ -203,8 +255,10 @@ class SatellitePart:
             members=encode_members({"host_id": here, "token": peer.secret}),
             settled=lambda entry, outcome: self.outbox.settled(name, entry, outcome),
             window=WRITTEN_AHEAD,
+            batch=BATCH,
             timeout=self._base.settings.receive_timeout + self._base.settings.send_timeout,
-            after=0,
+            after=self._journal.first_seq - 1,
+            reached=self._journal.last_seq,
         )
         courier.resume()
         return courier
@@ -222,9 +276,12 @@ class SatellitePart:
 
     def _retry(self, error: Co2Error) -> float | None:
         """Mend a lost registration before a message is given up."""
-        if not isinstance(error, NotRegistered | Spoofed) or self._doubts >= _DOUBTS:
+        if not isinstance(error, NotRegistered | Spoofed):
             return retry_as_told(error)
-        self._doubts += 1
+        if isinstance(error, Spoofed) and self._doubts >= _DOUBTS:
+            return None
+        # A relay that does not know this host (yet) is not the message's fault, however long.
+        self._doubts = min(self._doubts + 1, _DOUBTS)
         if self.enrolment is not None:
             self.enrolment.register_again()
         return 0.2 * 2.0**self._doubts

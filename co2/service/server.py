@@ -165,7 +165,7 @@ class Server(Service):
         if self._watch is not None:
             await self._watch.stop()
         if self._holdings is not None:
-            self._holdings.close()
+            await self._holdings.close()
 
     async def _end_parts(self, base: Foundation, timeout: float) -> None:
         # While plugins still run: a conversation's `finally` is theirs, and may need their thread.

@@ -14,11 +14,17 @@ from typing import Any
 
 from attrs import frozen
 
-from co2.interfaces import IIdentityStore, INetwork, IRosterStore
-from co2.model.settings import Settings
+from co2.interfaces import IIdentityStore, INetwork, IRosterStore, ITaken
+from co2.model.settings import Retention, Settings
 from co2.net.http_peer import HttpNetwork
+from co2.net.journal_file import JournalFile
+from co2.net.journal_sqlite import SqliteJournal
 from co2.net.state_folder import StateFolder
 from co2.net.state_sqlite import SqliteState
+from co2.net.taken_sqlite import SqliteTaken
+
+Journals = Callable[[str, str, Retention, bool], Any]
+"""Opens an IJournal that is an ILedger too: (name, id if it is new, retention, outgoing)."""
 
 
 @frozen
@@ -29,6 +35,8 @@ class Surroundings:
         reactor: runs things later, and takes calls from threads.
         network: the way to other servers.
         identities, rosters: what outlives the server.
+        journals: opens a journal, the relay's ('relay') or a sender's ('outbox').
+        taken: what the inbox has taken.
         admin_token: the credential for the level admin.
         now: gives UNIX seconds.
         draw: gives a float in [0, 1), for waits that must not coincide.
@@ -39,6 +47,8 @@ class Surroundings:
     identities: IIdentityStore
     rosters: IRosterStore
     admin_token: str
+    journals: Journals
+    taken: ITaken
     now: Callable[[], float] = time.time
     draw: Callable[[], float] = random.random
 
@@ -54,13 +64,31 @@ class Holdings:
         assert settings.state_dir is not None
         self.folder = StateFolder(settings.state_dir)
         self.state = SqliteState(self.folder.database)
+        self.file: JournalFile | None = None
 
     def surroundings(self, reactor: Any) -> Surroundings:
         """Give what a real server stands on."""
         token = self.folder.admin_token(lambda: secrets.token_urlsafe(24))
-        return Surroundings(reactor, HttpNetwork(reactor), self.state, self.state, token)
+        file = self.file = JournalFile(self.folder.path / "journal.sqlite", reactor)
 
-    def close(self) -> None:
-        """Let go of the state."""
+        def open_journal(
+            name: str, fresh_id: str, retention: Retention, outgoing: bool
+        ) -> SqliteJournal:
+            return SqliteJournal(file, name, fresh_id, retention, time.time, outgoing)
+
+        return Surroundings(
+            reactor,
+            HttpNetwork(reactor),
+            self.state,
+            self.state,
+            token,
+            open_journal,
+            SqliteTaken(file),
+        )
+
+    async def close(self) -> None:
+        """Let go of the state, once everything is written."""
+        if self.file is not None:
+            await self.file.close()
         self.state.close()
         self.folder.close()

@@ -236,6 +236,7 @@ class PluginBench:
             lambda: f"{next(self._numbers):026d}",
             self.clock.seconds,
             self._deliver_here,
+            lambda sent: succeed([]),
         )
         courier = RecordingCourier(
             journal, lambda entry, answer: outbox.settled("bench", entry, answer)

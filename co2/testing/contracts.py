@@ -34,8 +34,10 @@ class JournalContract:
         return result_of(deferred)
 
     def fill(self, journal: Any, count: int) -> list[Entry]:
-        """Append so many messages."""
-        return [self.wait_for(journal.append(a_message(number))) for number in range(count)]
+        """Append so many messages, each with an id of its own."""
+        first = int(journal.last_seq)
+        numbers = range(first, first + count)
+        return [self.wait_for(journal.append(a_message(number))) for number in numbers]
 
     def test_it_provides_the_interface(self) -> None:
         """It has every name of IJournal, with the same arguments."""

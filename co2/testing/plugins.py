@@ -12,6 +12,7 @@ from zope.interface import implementer
 from co2.api import Co2Plugin
 from co2.interfaces import IReceiver
 from co2.model.sent import Sent
+from co2.model.topics import TopicFilter
 
 Send = Callable[..., Sent]
 
@@ -107,6 +108,12 @@ class RecordingReceiver:
         self.receives = receives
         self.received: list[dict[str, Any]] = []
         self.answer: str | Deferred[str] = "ok"
+        self.topics = TopicFilter(None)
+        self.newest = False
+
+    def wants(self, topic: str | None, superseded: bool) -> bool:
+        """Tell whether it wants a message; see `IReceiver.wants`."""
+        return self.topics.matches(topic) and not (superseded and self.newest)
 
     def deliver(self, struct: dict[str, Any]) -> Any:
         """Remember a message."""

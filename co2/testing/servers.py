@@ -56,6 +56,7 @@ class MemoryServer:
     ) -> None:
         self.address = address
         self.state = state or MemoryState()
+        self.state.taken.restart()
         self.host = network.host(address)
         self.settings = _settings(settings)
         self.base = Foundation(self.settings, self._surroundings(network))
@@ -120,6 +121,8 @@ class MemoryServer:
             self.state,
             self.state,
             ADMIN_TOKEN,
+            self.state.journal,
+            self.state.taken,
             now=lambda: BEGIN + clock.seconds(),
             draw=Random(str(self.address)).random,  # noqa: S311  # for waits, not for secrets
         )

@@ -6,13 +6,16 @@ from collections.abc import Callable
 
 from zope.interface import implementer
 
+from co2.delivery.journal import MemoryJournal
 from co2.interfaces import IIdentityStore, IRosterStore
 from co2.model.hosts import Identity, Registration
+from co2.model.settings import Retention
+from co2.satellite.taken import MemoryTaken
 
 
 @implementer(IIdentityStore, IRosterStore)
 class MemoryState:
-    """Identity and roster. The object outlives the server, as a state folder does.
+    """Identity, roster, journals. The object outlives the server, as a state folder does.
 
     Attributes:
         writes: how often something was kept or forgotten.
@@ -22,6 +25,16 @@ class MemoryState:
         self.writes = 0
         self._identity: Identity | None = None
         self._roster: dict[str, Registration] = {}
+        self._journals: dict[str, MemoryJournal] = {}
+        self.taken = MemoryTaken(outlives=True)
+
+    def journal(
+        self, name: str, fresh_id: str, retention: Retention, outgoing: bool
+    ) -> MemoryJournal:
+        """Give the journal of that name, as it was left, or a new one."""
+        return self._journals.setdefault(
+            name, MemoryJournal(fresh_id, retention.entries, retention.size, outgoing)
+        )
 
     def identity(self, draw: Callable[[], Identity]) -> Identity:
         """Give the identity that was kept, or keep and give the one that `draw` makes."""

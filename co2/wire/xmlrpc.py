@@ -49,6 +49,8 @@ _ANSWER = f"{_DECLARATION}<methodResponse><params><param>"
 _ANSWER_ENDS = "</param></params></methodResponse>\n"
 _FAULT = f"{_DECLARATION}<methodResponse><fault><value><struct><member><name>faultCode</name>"
 _MEMBERS_END = b"</struct></value></param></params></methodCall>\n"
+_BATCH_BEGINS = f"{_CALL}system.multicall{_PARAMS}<param><value><array><data>".encode()
+_BATCH_ENDS = b"</data></array></value></param></params></methodCall>\n"
 _UNKNOWN_CODE = -32603
 
 
@@ -198,6 +200,31 @@ def wrap_members(method: str, members: tuple[bytes, ...]) -> tuple[bytes, ...]:
     """
     begins = f"{_call_begins(method)}<param><value><struct>"
     return (begins.encode(), *members, _MEMBERS_END)
+
+
+def wrap_batch(method: str, batch: Sequence[tuple[bytes, ...]]) -> tuple[bytes, ...]:
+    """Give the pieces of a `system.multicall` of that method, one call for each item.
+
+    Args:
+        method: the name, in every call.
+        batch: for each call the pieces of its struct's members; they are not copied.
+    """
+    begins, ends = _batch_item(method)
+    pieces: list[bytes] = [_BATCH_BEGINS]
+    for members in batch:
+        pieces += (begins, *members, ends)
+    pieces.append(_BATCH_ENDS)
+    return tuple(pieces)
+
+
+@lru_cache(maxsize=256)
+def _batch_item(method: str) -> tuple[bytes, bytes]:
+    begins = (
+        "<value><struct><member><name>methodName</name><value><string>"
+        f"{escape(method)}</string></value></member><member><name>params</name>"
+        "<value><array><data><value><struct>"
+    )
+    return begins.encode(), (b"</struct></value></data></array></value></member></struct></value>")
 
 
 @lru_cache(maxsize=256)

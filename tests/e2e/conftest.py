@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,3 +31,14 @@ def pair(shared_network: Network) -> Pair:
     relay.sees("one")
     middle.sees("middle")
     return Pair(relay, one, middle)
+
+
+@pytest.fixture
+def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Give what prints figures, also when the test passes."""
+
+    def print_it(text: str) -> None:
+        with capsys.disabled():
+            print(f"\n  {text}")  # noqa: T201
+
+    return print_it

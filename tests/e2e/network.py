@@ -84,6 +84,7 @@ class Server(Watched):
 
     @property
     def token(self) -> str:
+        self.wait_for("listens at")
         return (self.state / "admin.token").read_text().strip()
 
     def secrets(self) -> list[str]:
@@ -151,11 +152,14 @@ class Network:
     def _look_through_logs(self) -> None:
         secrets = [secret for server in self._servers for secret in server.secrets()]
         for server in self._servers:
-            assert not [secret for secret in secrets if secret in server.log], server.log
-            assert "Starting factory" not in server.log, server.log
-            if not self.expecting_tracebacks:
-                assert "Traceback" not in server.log, server.log
-                assert "Unhandled" not in server.log, server.log
+            self._look_through(server, secrets)
+
+    def _look_through(self, server: Server, secrets: Sequence[str]) -> None:
+        assert not [secret for secret in secrets if secret in server.log], server.log
+        assert "Starting factory" not in server.log, server.log
+        if not self.expecting_tracebacks:
+            assert "Traceback" not in server.log, server.log
+            assert "Unhandled" not in server.log, server.log
 
     def relay(self, name: str = "relay", **settings: Any) -> Server:
         return self.start("relay", name, **settings)
@@ -178,6 +182,12 @@ class Network:
         """Start a server in the folder that it had before."""
         command = [*through, sys.executable, "-m", "co2", role]
         return self.keep(Server(command, self.folder / name))
+
+    def dismiss(self, server: Server) -> None:
+        """Look through the log of a server that has ended, and forget it."""
+        server.close()
+        self._look_through(server, server.secrets())
+        self._servers.remove(server)
 
     def keep(self, server: Server) -> Server:
         """Take a server that was started elsewhere under this network's care."""

@@ -22,6 +22,7 @@ from zope.interface import implementer
 from co2.app.cli.target import Target
 from co2.app.cli.visiting import draw_visitor
 from co2.delivery.backoff import Backoff
+from co2.delivery.doors import Doors
 from co2.interfaces import IReceiver
 from co2.model.ulid import UlidSource
 from co2.net.answering import Answering
@@ -36,6 +37,7 @@ from co2.rpc.rights import Gate
 from co2.satellite.enrolment import Enrolment
 from co2.satellite.inbox import Inbox
 from co2.satellite.procedures import SatelliteProcedures
+from co2.satellite.taken import MemoryTaken
 from co2.wire.limits import DEFAULT_LIMITS
 
 _FEATURES = ("redelivered", "fine_times")
@@ -52,6 +54,10 @@ class Receiver:
 
     def __init__(self, take: Callable[[dict[str, Any]], None]) -> None:
         self._take = take
+
+    def wants(self, topic: str | None, superseded: bool) -> bool:
+        """Want everything: the relay knows which topics to send."""
+        return True
 
     def deliver(self, struct: dict[str, Any]) -> str:
         """Hand a message over; it is taken whatever becomes of it here."""
@@ -81,8 +87,10 @@ class Listening:
         self._reactor = reactor
         self._interface = interface
         self._notify_token = secrets.token_urlsafe(24)
-        self._inbox = Inbox([Receiver(take)].copy, UlidSource(time.time, secrets.randbits).make)
-        self._inbox.expect_relay(self._notify_token)
+        make_id = UlidSource(time.time, secrets.randbits).make
+        self._inbox = Inbox([Receiver(take)].copy, make_id, MemoryTaken())
+        self._doors = Doors()
+        self._doors.open(self._notify_token, self._inbox.take)
         self._port: IListeningPort | None = None
         self._visitor: dict[str, Any] = {}
         self._server = self._serve()
@@ -128,9 +136,10 @@ class Listening:
         for source in (
             About(lambda: self._enrolment.host_id, time.time, reactor.seconds, ()),
             Introspection(registry, dispatcher, features=_FEATURES),
-            SatelliteProcedures(self._inbox, dispatcher, lambda: self._notify_token, lambda: False),
+            self._doors,
+            SatelliteProcedures(dispatcher, lambda: self._notify_token, lambda: False),
         ):
             for refusal in registry.enter_source(source):
                 raise refusal.reason
-        answering = Answering(dispatcher, DEFAULT_LIMITS, {"notify": "data"})
+        answering = Answering(dispatcher, DEFAULT_LIMITS, {})
         return HttpServer(reactor, answering, Gate("", False, 0), Resource())

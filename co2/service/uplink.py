@@ -1,0 +1,178 @@
+"""A relay that joins another one: it registers there, passes on what it has, and takes what comes.
+
+Wiring only. What has passed the other relay already is not sent back; loops and repeats are the
+intake's matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred, ensureDeferred, gatherResults
+from twisted.logger import Logger
+
+from co2 import __version__
+from co2.delivery.backoff import Backoff
+from co2.delivery.courier import Courier
+from co2.delivery.outcomes import retry_as_told
+from co2.errors import Co2Error, MethodNotFound, NotRegistered, Spoofed
+from co2.model.messages import Cursor, Entry
+from co2.model.settings import UpstreamSetting
+from co2.satellite.collector import Collector
+from co2.satellite.enrolment import Enrolment
+from co2.service.foundation import Foundation, notify_token
+from co2.wire.xmlrpc import encode_members
+
+_LONGEST_WAIT = 10.0
+
+
+class Uplink:
+    """See the module.
+
+    Args:
+        base: what this server stands on.
+        upstream: the other relay.
+        journal: this relay's own, a ledger too.
+        take: accepts a message that another relay passes on.
+        window: posts in flight.
+        batch: messages in one.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        base: Foundation,
+        upstream: UpstreamSetting,
+        journal: Any,
+        take: Any,
+        window: int,
+        batch: int,
+    ) -> None:
+        self.name = f"upstream {upstream.address}"
+        self._base = base
+        self._journal = journal
+        self._take = take
+        self._relay_id = ""
+        self._token = notify_token(base.identity, upstream.address)
+        self._authorization = b"Bearer " + upstream.secret.encode()
+        self._address = upstream.address
+        self.courier = Courier(
+            journal,
+            self._peer(),
+            base.reactor,
+            self._backoff(),
+            method="relay.relay",
+            settled=self._settled,
+            wants=self._wants,
+            retry=self._retry,
+            window=window,
+            batch=batch,
+            timeout=base.settings.send_timeout,
+            after=self._began_at(),
+        )
+        self._collector = Collector(
+            self._peer(),
+            base.reactor,
+            self._backoff(),
+            self._proof,
+            lambda message: ensureDeferred(self._take(message)),
+            self._refuse_call,
+            self._register_again,
+            base.settings.send_timeout,
+        )
+        self._enrolment = Enrolment(
+            self._peer(),
+            base.reactor,
+            self._backoff(),
+            self._request,
+            self._enrolled,
+            base.settings.send_timeout,
+            stands=self._stands,
+        )
+
+    def start(self) -> None:
+        """Join the other relay, and stay joined."""
+        self._base.doors.open(self._token, lambda message, ip, port: self._notified(message))
+        self._enrolment.start()
+
+    def stop(self) -> Deferred[Any]:
+        """Take leave."""
+        return gatherResults(
+            [self.courier.close(), self._collector.close(), self._enrolment.stop()]
+        )
+
+    def _proof(self) -> dict[str, Any]:
+        return self._enrolment.proof()
+
+    def _register_again(self) -> None:
+        self._enrolment.register_again()
+
+    def _began_at(self) -> int:
+        known = self._journal.cursors().get(self.name)
+        if known is not None:
+            return int(known.seq)
+        last = int(self._journal.last_seq)
+        self._journal.keep_cursor(self.name, Cursor(last, last))
+        return last
+
+    def _wants(self, entry: Entry) -> bool:
+        return self._relay_id not in entry.message.hops
+
+    def _settled(self, entry: Entry, outcome: Any) -> None:
+        if isinstance(outcome, Co2Error):
+            self._log.warn(
+                "the relay {address} refused message {id} of {author}: {why}",
+                address=self._address,
+                id=entry.message.id,
+                author=entry.message.host_id,
+                why=outcome.text,
+            )
+        self._journal.keep_cursor(self.name, Cursor(0, self.courier.cursor))
+
+    def _retry(self, error: Co2Error) -> float | None:
+        if isinstance(error, NotRegistered | Spoofed):
+            self._enrolment.register_again()
+            return 1.0
+        return retry_as_told(error)
+
+    def _enrolled(self, answer: dict[str, Any]) -> None:
+        self._relay_id = str(answer.get("relay_id", ""))
+        proof = {"via": answer["host_id"], "token": answer["token"]}
+        self.courier.readdress(encode_members(proof))
+        self.courier.resume()
+
+    def _stands(self, state: str) -> None:
+        if state == "poll":
+            self._collector.start()
+        elif state == "online":
+            self._collector.stop()
+
+    def _notified(self, message: Mapping[str, Any]) -> Deferred[Any]:
+        return ensureDeferred(self._accept(message))
+
+    async def _accept(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        answer = await self._take(message)
+        return {"id": answer["id"], "plugins": {}}
+
+    def _refuse_call(self, call: Mapping[str, Any]) -> Any:
+        raise MethodNotFound("a relay that has joined another one runs no methods for it")
+
+    def _request(self) -> dict[str, Any]:
+        identity = self._base.identity
+        return {
+            "port": self._base.address.port,
+            "nick": self._base.settings.nick,
+            "random": identity.random,
+            "secret": identity.secret,
+            "roles": ["relay"],
+            "notify_token": self._token,
+            "properties": {"version": __version__},
+        }
+
+    def _peer(self) -> Any:
+        return self._base.network.peer(self._address, self._authorization)
+
+    def _backoff(self) -> Backoff:
+        return Backoff(self._base.surroundings.draw, longest=_LONGEST_WAIT)

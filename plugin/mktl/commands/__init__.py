@@ -1,0 +1,1 @@
+"""The commands co2-markd, co2-markguided and co2-mark."""

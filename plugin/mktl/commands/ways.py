@@ -1,0 +1,73 @@
+"""Options that the daemons' commands share."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from typing import Any
+
+from twisted.logger import (
+    FilteringLogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+    globalLogBeginner,
+    textFileLogObserver,
+)
+
+from plugin.mktl.begin import discovery_interface
+from plugin.mktl.ports import Ways
+
+
+def add_ways(parser: argparse.ArgumentParser) -> None:
+    """Add the options about networks."""
+    group = parser.add_argument_group("network")
+    group.add_argument(
+        "--interface",
+        default="127.0.0.1",
+        help="address to listen on; mKTL has no access control: who reaches it may set every item",
+    )
+    group.add_argument("--hostname", default="", help="what clients are told to connect to")
+    group.add_argument(
+        "--discovery-interface",
+        help="name or address of the network whose broadcasts are answered ('*': all)",
+    )
+    group.add_argument(
+        "--registry", action="append", default=[], help="address of a registry, besides listed ones"
+    )
+    group.add_argument(
+        "--old", default=True, action=argparse.BooleanOptionalAction, help="serve v0.8 clients too"
+    )
+
+
+def read_ways(parsed: argparse.Namespace) -> Ways:
+    """Give what the options say."""
+    discovery_interface(parsed.discovery_interface)
+    return Ways(
+        interface=parsed.interface,
+        hostname=parsed.hostname,
+        old_dialect=parsed.old,
+        discovery_interface=parsed.discovery_interface,
+        registries=parsed.registry,
+    )
+
+
+def begin_log() -> None:
+    """Write what happens to standard error."""
+    predicate = LogLevelFilterPredicate(LogLevel.info)
+    observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [predicate])
+    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
+
+
+def stop_on_signals(reactor: Any) -> None:
+    """Let SIGTERM and SIGINT end the reactor in order; a second one changes nothing."""
+    ending = False
+
+    def stop() -> None:
+        nonlocal ending
+        if not ending:
+            ending = True
+            reactor.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: reactor.callFromThread(stop))

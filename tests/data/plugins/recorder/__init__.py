@@ -1,0 +1,3 @@
+"""Numbers sent and received, on disk, where kill -9 cannot undo them."""
+
+__all__ = ["recorder"]

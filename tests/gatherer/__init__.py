@@ -1,0 +1,1 @@
+"""Tests of the gatherer, most of them with real workers."""

@@ -1,0 +1,165 @@
+"""The driver with real workers: on this machine, and over ssh."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SkipTest, TestCase
+
+from gatherer.processes import ROOT
+from plugin.gatherer.driver import Driver, RequestInterrupted, RequestUnknown, WorkerLost
+from plugin.gatherer.launch import Launch, local_launch, ssh_launch
+
+pytestmark = pytest.mark.process
+
+
+class DriverTest(TestCase):
+    """With the real reactor and real processes."""
+
+    timeout = 60
+
+    async def started(self, launch=None):
+        driver = Driver(reactor, launch or local_launch())
+        self.addCleanup(lambda: Deferred.fromCoroutine(driver.stop()))
+        await driver.start()
+        return driver
+
+    async def test_only_the_stuck_request_is_interrupted(self):
+        """Of five queued requests the one that takes too long fails, and four are answered."""
+        driver = await self.started()
+        asked = [
+            driver.ask(b"exec", b"echo one"),
+            driver.ask(b"exec", b"sleep 1000", limit=0.3),
+            driver.ask(b"ping"),
+            driver.ask(b"glob0", b"/etc/hostname"),
+            driver.ask(b"exec", b"echo two", limit=5),
+        ]
+        assert (await asked[0])[1] == b"one\n"
+        with self.assertRaises(RequestInterrupted) as caught:
+            await asked[1]
+        assert "longer than 0.3 s" in str(caught.exception)
+        assert await asked[2] == ()
+        assert await asked[3] == (b"1", b"/etc/hostname")
+        assert (await asked[4])[1] == b"two\n"
+
+    async def test_large_answers_come_in_pieces(self):
+        """Who wants pieces is told them as they come, and no copy is kept."""
+        driver, pieces = await self.started(), []
+        answer = await driver.ask(
+            b"exec", b"head -c 5000000 /dev/zero", piece=lambda at, data: pieces.append((at, data))
+        )
+        assert answer == (b"0", b"", b"")
+        assert sum(len(data) for at, data in pieces if at == 1) == 5_000_000
+
+    async def test_a_worker_that_is_killed(self):
+        """All that is waited for fails, with the way it went, and what is asked later too."""
+        driver = await self.started()
+        asked = [driver.ask(b"exec", b"sleep 1000"), driver.ask(b"ping")]
+        os.kill(driver.pid, 9)
+        for one in [*asked, driver.ask(b"ping")]:
+            with self.assertRaises(WorkerLost) as caught:
+                await one
+            assert "9" in str(caught.exception) or "closed its output" in str(caught.exception)
+
+    async def test_a_worker_that_cannot_be_started(self):
+        """A program that does not exist is a lost worker with a reason, at once."""
+        driver = Driver(reactor, Launch(("/nonexistent/co2-gatherer",), start_limit=10))
+        with self.assertRaises(WorkerLost):
+            await driver.start()
+
+    async def test_an_older_worker(self):
+        """A request that a worker does not know fails by itself, and the next is answered."""
+        program = (
+            "import sys, runpy; import plugin.gatherer.requests as r\n"
+            "r.REQUESTS = {k: v for k, v in r.REQUESTS.items() if k != b'stat'}\n"
+            "sys.argv = ['x', '--interrupt=late']\n"
+            "runpy.run_module('plugin.gatherer', run_name='__main__')\n"
+        )
+        driver = await self.started(Launch((sys.executable, "-c", program)))
+        with self.assertRaises(RequestUnknown):
+            await driver.ask(b"stat", b"/etc")
+        assert (await driver.ask(b"exec", b"echo on"))[1] == b"on\n"
+
+
+class Sshd:
+    """A real sshd on a port of its own, with keys of its own."""
+
+    def __init__(self):
+        program = shutil.which("sshd") or "/usr/sbin/sshd"
+        if not os.path.exists(program) or shutil.which("ssh") is None:
+            raise SkipTest("there is no sshd here: apt-get install openssh-server")
+        if os.geteuid() == 0 and not os.path.isdir("/run/sshd"):
+            raise SkipTest("sshd run by root needs the folder /run/sshd: install -d /run/sshd")
+        self.folder = Path(tempfile.mkdtemp(prefix="sshd-"))
+        os.chmod(self.folder, 0o755)
+        for name in ("host", "user"):
+            command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / name)]
+            subprocess.run(command, check=True)
+        shutil.copy(self.folder / "user.pub", self.folder / "authorized")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        settings = {
+            "HostKey": self.folder / "host",
+            "AuthorizedKeysFile": self.folder / "authorized",
+            "ListenAddress": f"127.0.0.1:{self.port}",
+            "PidFile": "none",
+            "StrictModes": "no",
+            "UsePAM": "no",
+            "PermitRootLogin": "yes",
+        }
+        options = [word for key, value in settings.items() for word in ("-o", f"{key}={value}")]
+        self.process = subprocess.Popen(
+            [program, "-D", "-e", "-f", "/dev/null", *options], stderr=subprocess.DEVNULL
+        )
+        end = time.monotonic() + 10
+        while not self.answers() and time.monotonic() < end:
+            time.sleep(0.02)
+
+    def answers(self):
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def launch(self):
+        """Give the launch of a worker over it; co2-gatherer is called by its module here."""
+        options = ("-p", str(self.port), "-i", str(self.folder / "user"), "-o")
+        options += ("StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null")
+        launch = ssh_launch(f"{getpass.getuser()}@127.0.0.1", options)
+        *ssh, remote = launch.command
+        here = f"PYTHONPATH={ROOT} {sys.executable} -m plugin.gatherer"
+        return Launch((*ssh, remote.replace("co2-gatherer", here)), launch.signal)
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(10)
+        shutil.rmtree(self.folder)
+
+
+class SshTest(TestCase):
+    """Over a real ssh connection."""
+
+    timeout = 60
+
+    async def test_a_worker_over_ssh_is_interrupted_by_a_second_command(self):
+        """Signals go by their own way: the stuck request ends, and the connection stays."""
+        sshd = Sshd()
+        self.addCleanup(sshd.close)
+        driver = Driver(reactor, sshd.launch())
+        self.addCleanup(lambda: Deferred.fromCoroutine(driver.stop()))
+        await driver.start()
+        stuck = driver.ask(b"exec", b"sleep 1000", limit=0.5)
+        after = driver.ask(b"exec", b"echo $SSH_CONNECTION | wc -w")
+        with self.assertRaises(RequestInterrupted):
+            await stuck
+        assert (await after)[1] == b"4\n"

@@ -1,0 +1,97 @@
+"""The worker on a terminal, as people and the tests of 2010 use it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from gatherer.processes import ROOT
+
+pytestmark = pytest.mark.process
+
+
+class Terminal:
+    """A worker on a pseudo-terminal: echo, and lines that end in CR LF."""
+
+    def __init__(self, *arguments):
+        self.ours, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "plugin.gatherer", *arguments],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            cwd=ROOT,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.heard = b""
+
+    def __enter__(self):
+        self.expect(b"#0#\r\n")
+        return self
+
+    def __exit__(self, *failure):
+        self.process.kill()
+        self.process.wait()
+        os.close(self.ours)
+
+    def send(self, text):
+        os.write(self.ours, text)
+
+    def expect(self, text):
+        end = time.monotonic() + 15
+        while text not in self.heard:
+            assert select.select([self.ours], [], [], end - time.monotonic())[0], self.heard
+            self.heard += os.read(self.ours, 65536)
+        self.heard = self.heard.partition(text)[2]
+
+    def leaves(self):
+        self.send(b"exit\n")
+        assert self.process.wait(15) == 0
+
+
+def test_a_session_by_hand():
+    """Requests are echoed and answered; SIGUSR1 in the middle of a line does not disturb it."""
+    with Terminal() as terminal:
+        terminal.send(b"exec\nech")
+        terminal.process.send_signal(signal.SIGUSR1)
+        terminal.expect(b"ALIVE\r\n")
+        terminal.send(b"o lol\n")
+        terminal.expect(b"0\r\n4\r\nlol\r\n\r\n0\r\n\r\n#1#\r\n")
+        terminal.leaves()
+
+
+def test_seed_interrupts():
+    """Among parameters SIGINT prompts the same number, twice over; at the prompt it leaves."""
+    with Terminal() as terminal:
+        for command in (b"exec\n", b"glob\n"):
+            terminal.send(command)
+            terminal.expect(command.strip() + b"\r\n")
+            time.sleep(0.05)  # the line is echoed before the worker has it
+            terminal.process.send_signal(signal.SIGINT)
+            terminal.expect(b"#0#\r\n")
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.process.wait(15) == 0
+
+
+def test_late_interrupts():
+    """By the later rule each interrupt is told with its number, and counts."""
+    with Terminal("--interrupt=late") as terminal:
+        terminal.process.send_signal(signal.SIGINT)
+        terminal.expect(b"#0# INTERRUPTED\r\n#1#\r\n")
+        terminal.send(b"glo")
+        terminal.process.send_signal(signal.SIGINT)
+        terminal.expect(b"#1# INTERRUPTED\r\n#2#\r\n")
+        terminal.send(b"\x15exec\nsleep 100\n")
+        terminal.expect(b"sleep 100\r\n")
+        time.sleep(0.1)
+        terminal.process.send_signal(signal.SIGINT)
+        terminal.expect(b"#2# INTERRUPTED\r\n#3#\r\n")
+        terminal.leaves()

@@ -1,0 +1,41 @@
+"""Real parts for tests: Debian's xenstored without a hypervisor, qemu-ga, and our daemon."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from guest.running import Agents
+from guest.xen import Store, XenParts
+
+
+@pytest.fixture
+def agents(tmp_path: Path) -> Iterator[Agents]:
+    """Start co2-guest with config files, below a root of the test's own."""
+    with Agents(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def xen_parts(request: pytest.FixtureRequest) -> XenParts:
+    """Give Debian's xenstored and its tools, or skip with the reason."""
+    return XenParts.found(Path(request.config.cache.mkdir("guest-xen")))
+
+
+@pytest.fixture
+def store(xen_parts: XenParts, tmp_path: Path) -> Iterator[Store]:
+    """A running xenstored of the test's own."""
+    with Store(xen_parts, tmp_path / "xenstored") as running:
+        yield running
+
+
+@pytest.fixture
+def qemu_ga() -> str:
+    """Give qemu-ga's path, or skip."""
+    found = shutil.which("qemu-ga") or shutil.which("/usr/sbin/qemu-ga")
+    if not found:
+        pytest.skip("qemu-ga is not installed: apt-get install qemu-guest-agent")
+    return found

@@ -1,0 +1,62 @@
+"""The plugin in a real satellite: commands as admin, agents of machines by their sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from e2e.network import Network, Server
+
+from guest.running import Agents
+
+pytestmark = pytest.mark.process
+SERVES = """
+import agentlib, plugins
+agentlib.register(plugins.UnixSocket({path!r}), plugins.QemuParser(block=["guest-exec"]))
+"""
+
+
+@pytest.fixture
+def satellite(tmp_path: Path) -> Iterator[Server]:
+    """A satellite with the plugin, in a dry run below a root of its own."""
+    (tmp_path / "machine").mkdir()
+    own = tmp_path / "here" / "plugin" / "guest"
+    own.mkdir(parents=True)
+    root = str(tmp_path / "machine")
+    (own / "guest_config.py").write_text(f"root = {root!r}\nblock = ['kmsactivate']\n")
+    with Network(tmp_path) as network:
+        yield network.satellite("here", plugin_list=["guest"], plugin_dirs=["plugin"])
+
+
+def test_commands_are_for_admin(satellite: Server) -> None:
+    """The names are for everybody, to run them is not."""
+    assert "version" in satellite.call("guest.guest.features")
+    assert "kmsactivate" not in satellite.call("guest.guest.features")
+    satellite.refused("guest.guest.command", {"name": "version"})
+    answer = satellite.call("guest.guest.command", {"name": "version"}, **satellite.as_admin)
+    assert answer == {"message": "1.39.1", "returncode": "0"}
+    blocked = satellite.call("guest.guest.command", "kmsactivate", **satellite.as_admin)
+    assert blocked["returncode"] == "404"
+
+
+def test_an_agent_is_reached_by_its_socket(satellite: Server, agents: Agents) -> None:
+    """Answers come back, refusals and silence are faults that say what is the matter."""
+    path = str(agents.folder / "agent.sock")
+    agents.start(SERVES.format(path=path))
+    ask = {"socket": path, "execute": "guest-sync", "arguments": {"id": 7}}
+    assert satellite.call("guest.guest.agent", ask, **satellite.as_admin) == 7
+    blocked = {"socket": path, "execute": "guest-exec", "arguments": {"path": "x"}}
+    fault = satellite.refused("guest.guest.agent", blocked, **satellite.as_admin)
+    assert "Command guest-exec has been disabled" in fault.faultString
+    nobody = {"socket": path + ".not", "execute": "guest-ping"}
+    fault = satellite.refused("guest.guest.agent", nobody, **satellite.as_admin)
+    assert "no socket of a guest agent" in fault.faultString
+
+
+def test_a_file_lands_below_the_root(satellite: Server, tmp_path: Path) -> None:
+    """What a command writes is below the root of the plugin's settings."""
+    value = {"b64_path": "L2V0Yy9tb3Rk", "b64_file": "aGVsbG8="}
+    ask = {"name": "file_inject", "value": value}
+    assert satellite.call("guest.guest.command", ask, **satellite.as_admin)["returncode"] == "0"
+    assert (tmp_path / "machine" / "etc" / "motd").read_text() == "hello"

@@ -1,0 +1,72 @@
+"""Daemons as real processes, on ports of their own, in a home of their own."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from e2e.processes import Watched
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class Markd(Watched):
+    """A `co2-markd` that answers by now.
+
+    Attributes:
+        ports: request and publication port by dialect: `ports['new'] == (rep, pub)`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        store: str,
+        items: dict[str, Any],
+        options: Iterable[str] = (),
+        module: str = "",
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "items.json").write_text(json.dumps(items))
+        command = [sys.executable, "-m", "plugin.mktl.commands.markd", store, "main"]
+        command += ["-c", "items.json", "--home", str(folder / "home"), *options]
+        if module:
+            (folder / "custom_daemon.py").write_text(module)
+            command += ["-m", "custom_daemon"]
+        super().__init__(command, folder, {"PYTHONPATH": str(ROOT)})
+        try:
+            self.wait_for(r"^serving ")
+        except BaseException:
+            self.close()
+            raise
+        kept = folder / "home/daemon/port" / store
+        found = {path.name.partition(".")[2]: path for path in kept.iterdir()}
+        port = {what: int(found[what].read_text()) for what in found if what != "lock"}
+        self.ports = {
+            "new": (port["req"], port["pub"]),
+            "old": (port["old-req"], port["old-pub"]),
+        }
+
+
+class Registry(Watched):
+    """A `co2-markguided` that answers by now."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "plugin.mktl.commands.markguided"]
+        super().__init__(
+            [*command, "--home", str(folder / "home")], folder, {"PYTHONPATH": str(ROOT)}
+        )
+        self.wait_for(r"^registry ")
+
+
+def threads_and_memory(pid: int) -> tuple[int, float]:
+    """Give a process's threads, and its resident memory in MB."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    threads = re.search(r"^Threads:\s+(\d+)", text, re.M)
+    memory = re.search(r"^VmRSS:\s+(\d+) kB", text, re.M)
+    assert threads is not None and memory is not None
+    return int(threads.group(1)), int(memory.group(1)) / 1024

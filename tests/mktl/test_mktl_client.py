@@ -1,0 +1,277 @@
+"""Our client against our daemon, both real: what the reference lists of mKTL's own client tests."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from e2e.processes import eventually
+
+from mktl.processes import Markd, Registry
+from mktl.samples import UNIT, forget_home
+from plugin import mktl
+from plugin.mktl import begin, runtime
+from plugin.mktl.commands import mark
+from plugin.mktl.home import home
+from plugin.mktl.link import Origin
+from plugin.mktl.store import forget_links, link_to
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mktl.Store]:
+    """A store that is found with an empty cache and no registry."""
+    folder = tmp_path_factory.mktemp("client")
+    with Markd(folder / "daemon", "unitclient", UNIT):
+        home(folder / "client")
+        yield mktl.get("unitclient")
+        runtime.current().run(forget_links, runtime.current())
+    begin.forget_store("unitclient")
+    forget_home()
+
+
+def item(key: str) -> mktl.Item:
+    found = mktl.get("unitclient", key)
+    assert isinstance(found, mktl.Item)
+    return found
+
+
+def test_the_first_get_on_an_empty_cache_works(store: mktl.Store) -> None:
+    """No cache and no registry: the daemon itself is found, and remembered on disk."""
+    assert item("number").get() in (None, *range(-1000, 1000))
+    assert list((home() / "client/cache/unitclient").glob("*.json"))
+    assert mktl.get("UNITCLIENT.Number") is item("number")
+    with pytest.raises(ValueError, match="store name"):
+        mktl.get(None)
+    with pytest.raises(KeyError, match="nothing"):
+        mktl.get("unitclient.nothing")
+
+
+def test_a_store_is_a_read_only_mapping(store: mktl.Store) -> None:
+    """Look-up by any case and by item; nothing can be assigned."""
+    assert store.has_key("angle") and "ANGLE" in store and item("angle") in store
+    assert store["number"] is store["NUMBER"] is store[item("number")]
+    assert len(store) == len(store.keys()) == len(list(store.values()))
+    assert all(isinstance(one, mktl.Item) for one in store)
+    assert set(store.catalog) == set(store.keys())
+    for attempt in (
+        lambda: store.__setitem__("angle", 1),
+        lambda: store.__delitem__("angle"),
+        store.clear,
+        store.copy,
+        store.update,
+    ):
+        with pytest.raises(NotImplementedError):
+            attempt()
+    with pytest.raises(KeyError):
+        store["nothing"]
+    assert "unitclient" in repr(store)
+
+
+def test_what_was_set_is_read_back(store: mktl.Store) -> None:
+    """By get, by value, and by comparing the item."""
+    number, string = item("number"), item("string")
+    for value in (-1, 23, 44):
+        number.set(value)
+        assert number.get() == value
+    assert number.value == 44 and number == 44
+    string.value = "testing"
+    assert string == "testing"
+    with pytest.raises(RuntimeError, match=r"SET of unitclient\.readonly failed: NotAllowed"):
+        item("readonly").set(44)
+    with pytest.raises(RuntimeError, match="OutOfRange"):
+        item("limited").set(11)
+
+
+def test_words_and_masks(store: mktl.Store) -> None:
+    """Booleans, enumerations and masks, as numbers and as words of any case."""
+    for key, words in {
+        "boolean": {0: "fALSE", 1: "True"},
+        "noyes": {0: "nO", 1: "YES"},
+        "enumerated": {0: "zERO", 1: "oNE"},
+        "mask": {0: "none set", 2: "b", 6: "B, C"},
+    }.items():
+        one = item(key)
+        for number, word in words.items():
+            one.value = number
+            assert one == number
+            assert one.formatted.lower() == word.lower()
+            one.formatted = word
+            assert one == number
+        with pytest.raises(KeyError):
+            one.formatted = "invalid"
+        with pytest.raises(RuntimeError):
+            one.value = 234
+        with pytest.raises(RuntimeError):
+            one.value = "invalid"
+    with pytest.raises(KeyError):
+        item("noyes").formatted = "False"
+
+
+def test_an_item_is_its_value(store: mktl.Store) -> None:
+    """Arithmetic, bits, truth, comparison, reflected and in place."""
+    number = item("number")
+    number.value = 25
+    assert ~number == ~25 and number | 6 == 31 and 1 & number == 1 and number ^ 1 == 24
+    for value in (50, 50.1):
+        number.value = value
+        assert number <= value < number + 1 and number != value - 1
+        assert -number == -value and +number == value
+        assert number * 2 == value * 2 and 2 / number == 2 / value and number**2 == value**2
+        assert 100 % number == 100 % value and 1 - number == 1 - value
+        number += 1
+        assert isinstance(number, mktl.Item) and number == value + 1
+        number /= 2
+        assert number == (value + 1) / 2
+    number.value = 0
+    assert not number
+    string = item("string")
+    string.value = "test"
+    assert string and string + "z" == "testz" and 2 * string == "testtest" and string < "testz"
+    for wrong in (
+        lambda: ~string,
+        lambda: string - 1,
+        lambda: +string,
+        lambda: string**2,
+        lambda: string % 2,
+    ):
+        with pytest.raises(TypeError):
+            wrong()
+    with pytest.raises(ValueError, match="float"):
+        string / 2
+    string += "z"
+    assert string == "testz"
+    assert len({number, string}) == 2
+
+
+def test_angles_and_quantities(store: mktl.Store) -> None:
+    """Sexagesimal texts and units."""
+    angle, hours = item("angle"), item("hourangle")
+    for one in (angle, hours):
+        one.formatted = "1:2:3"
+        assert one.formatted == " 1:02:03.0"
+        one *= 400
+        assert one.formatted == "413:40:00.0"
+    assert angle.value == pytest.approx(7.21984533908321)
+    assert hours.value == pytest.approx(108.29768008624816)
+    pytest.importorskip("pint", reason="quantities need pint: pip install pint")
+    angle.value = 0.5
+    angle.quantity = angle.quantity.to("microradians") * 10
+    assert angle.value == pytest.approx(5)
+
+
+def test_values_without_a_type(store: mktl.Store) -> None:
+    """Anything that JSON carries; what changes its form does so as JSON does."""
+    typeless = item("typeless")
+    for value, back in [
+        (24, 24),
+        (True, True),
+        ("x", "x"),
+        ({"1": [2]}, {"1": [2]}),
+        ((1, 2), [1, 2]),
+        (None, None),
+    ]:
+        typeless.value = value
+        assert typeless.value == back
+        assert isinstance(typeless.formatted, str)
+
+
+def test_arrays(store: mktl.Store) -> None:
+    """A numpy array goes there and back, changed in place too; what does not fit is refused."""
+    numpy = pytest.importorskip("numpy", reason="numpy makes the arrays: pip install numpy")
+    array, sent = item("array"), numpy.array([[1.0, 1.0], [1.0, 1.0]])
+    for value in (1.0, 3.0):
+        sent[:] = value
+        array.set(sent)
+        assert numpy.array_equal(array.value, sent)
+        assert numpy.array_equal(array.get(refresh=True), sent)
+    array.set(numpy.arange(200_000))
+    assert array.value.sum() == sum(range(200_000))
+
+
+def test_callbacks_come_before_a_set_returns(store: mktl.Store) -> None:
+    """With the item, its value and its time; the newest ones of two clients of one process."""
+    string, seen = item("string"), []
+
+    def callback(one: mktl.Item, value: Any, timestamp: float) -> None:
+        seen.append((one, value, timestamp))
+
+    string.register(callback)
+    before = time.time()
+    text = f"callback {before}"
+    string.value = text
+    (found,) = [one for one in seen if one[1] == text]
+    assert found[0] is string
+    assert found[2] >= before
+
+
+def test_sets_without_waiting(store: mktl.Store) -> None:
+    """A thousand at once, each with its outcome; some that nobody answers."""
+    number = item("number")
+    pending = [number.set(value, wait=False) for value in range(1000)]
+    assert all(one.wait(20) is not None for one in pending)
+    assert number.get(refresh=True) == 999
+    refused = item("limited").set(99, wait=False)
+    with pytest.raises(RuntimeError, match="OutOfRange"):
+        refused.wait(20)
+    number.set(5, reply=False)
+    eventually(lambda: number.get(refresh=True), lambda value: value == 5)
+
+
+def test_the_old_dialect_serves_our_client_too(store: mktl.Store) -> None:
+    """HASH, CONFIG, GET and SET by our own link in the old dialect."""
+    work = runtime.current()
+    found = work.run(begin.discovery.search, work.reactor, begin.discovery.DAEMON_PORT)
+    assert {one.dialect for one in found} >= {"new", "old"}
+    port = next(one.port for one in found if one.dialect == "old")
+    link = link_to(work, Origin("127.0.0.1", port, None, "old"))
+    request = mktl.Request(b"", "GET", "unitclient.readonly", mktl.Payload.of({}))
+    assert work.run(link.ask, request)["value"] == 13
+    assert "unitclient" in work.run(begin._ask, link, "unitclient._hash")
+
+
+def test_the_command_gets_sets_and_lists(store: mktl.Store, capsys: Any) -> None:
+    """By names, by patterns, as JSON; the status says whether it went well."""
+    for arguments, status in [
+        (["set", "unitclient.number=12", "unitclient.enumerated=one"], 0),
+        (["get", "-s", "unitclient", "number", "enum*", "--json", "--formatted"], 0),
+        (["describe", "unitclient.mask"], 0),
+        (["list", "unitclient.*angle"], 0),
+        (["watch", "unitclient.number", "--count", "1", "--terse"], 0),
+        (["set", "unitclient.readonly=1"], 1),
+        (["get", "unitclient.nothing"], 1),
+    ]:
+        with pytest.raises(SystemExit) as ended:
+            mark.main(arguments)
+        assert ended.value.code == status, arguments
+    said = capsys.readouterr()
+    first, second = (json.loads(line) for line in said.out.splitlines()[:2])
+    assert (first["key"], first["value"]) == ("unitclient.number", 12)
+    assert second["formatted"] == "One"
+    assert "unitclient.hourangle" in said.out and "none set" in said.out
+    assert "read-only" in said.err and "Traceback" not in said.err
+
+
+def test_a_registry_keeps_what_it_knows_over_a_restart(tmp_path: Path) -> None:
+    """Killed and started again, it still names the daemon; one with a taken key is refused."""
+    items = {"key": {"type": "numeric"}}
+    (tmp_path / "a/home/client").mkdir(parents=True)
+    with Registry(tmp_path / "r") as registry, Markd(tmp_path / "a", "unitreg", items) as first:
+        for life in range(2):
+            if life:
+                registry.kill()
+                registry = Registry(tmp_path / "r")
+            known = runtime.current().run(begin._discover, runtime.current(), ["127.0.0.1"])
+            assert "unitreg" in known
+        with pytest.raises(AssertionError, match="refuses this daemon: KeyError"):
+            Markd(tmp_path / "b", "unitreg", items)
+        first.kill()
+        with Markd(tmp_path / "b", "unitreg", items, ["--override"]):
+            assert mktl.get("unitreg.key").get() is None
+        registry.close()
+    begin.forget_store("unitreg")

@@ -1,0 +1,246 @@
+"""The door to co2: items over XML-RPC, news at a bounded pace, mirrors both ways, history."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.testing import MemoryReactorClock
+
+from co2.api import ApplicationFailed, InvalidParams
+from co2.testing.plugins import plugin_var_dict
+from mktl.samples import JSON, bulks, forget_home
+from plugin.mktl.begin import forget_store
+from plugin.mktl.history import Chronicle, History
+from plugin.mktl.home import home
+from plugin.mktl.mktl import X_Mktl
+from plugin.mktl.pace import Pace
+from plugin.mktl.runtime import Runtime
+from plugin.mktl.travelling import as_arrived, as_travels
+
+ITEMS = {
+    "volts": {"type": "numeric", "range": [0, 10], "initial": 1, "units": "V"},
+    "name": {"type": "string"},
+}
+
+
+class Reactor(MemoryReactorClock):
+    """One that runs already."""
+
+    def callWhenRunning(self, function: Callable[..., Any], *args: Any, **named: Any) -> None:
+        function(*args, **named)
+
+
+class Host:
+    """A satellite's X_Mktl in memory; what it sends is handed to others by `pass_on`."""
+
+    def __init__(self, folder: Path, reactor: Reactor, **settings: Any) -> None:
+        home(folder)
+        self.sent: list[tuple[dict[str, Any], str | None, bool]] = []
+        kind = type("X_Host", (X_Mktl,), {"ways": {"discover": False}, **settings})
+        self.plugin = kind(
+            plugin_var_dict("mktl.mktl", send=self._send),
+            Runtime(reactor),
+            lambda: 1000.0 + reactor.seconds(),
+        )
+
+    def _send(self, message: dict[str, Any], topic: str | None = None, **named: Any) -> None:
+        self.sent.append((message["data"], topic, named.get("retain", False)))
+
+    def pass_on(self, other: Host) -> None:
+        sent, self.sent = self.sent, []
+        for data, topic, _ in sent:
+            other.plugin.receive({"data": data, "topic": topic, "host_id": "x@127.0.0.1:1"})
+
+
+@pytest.fixture
+def reactor() -> Iterator[Reactor]:
+    yield Reactor()
+    forget_home()
+    for name in ("bench", "lab"):
+        forget_store(name)
+
+
+@pytest.fixture
+def host(tmp_path: Path, reactor: Reactor) -> Iterator[Host]:
+    made = Host(tmp_path, reactor, stores=[{"store": "bench", "alias": "main", "items": ITEMS}])
+    yield made
+    made.plugin.__exit__()
+
+
+def result(doing: Any) -> Any:
+    """Give what a coroutine or Deferred has come to, or raise what it failed with."""
+    outcome: list[Any] = []
+    waiting = doing if isinstance(doing, Deferred) else ensureDeferred(doing)
+    waiting.addBoth(outcome.append)
+    if hasattr(outcome[0], "raiseException"):
+        outcome[0].raiseException()
+    return outcome[0]
+
+
+def test_items_are_called(host: Host) -> None:
+    """get, set, describe, list, status; refusals are faults with the reason."""
+    plugin = host.plugin
+    assert result(plugin.x_set("Bench.volts", 5)) is True
+    got = result(plugin.x_get("bench.volts"))
+    assert (got["key"], got["value"], got["formatted"]) == ("bench.volts", 5, "5")
+    assert result(plugin.x_describe("bench.volts"))["units"] == "V"
+    assert plugin.x_list("bench.[vn]*") == ["bench.name", "bench.volts"]
+    served = plugin.x_status()["served"]["bench.main"]
+    assert (served["phase"], served["dropped"]) == ("OPEN", 0)
+    with pytest.raises(ApplicationFailed, match="OutOfRange"):
+        result(plugin.x_set("bench.volts", 11))
+    with pytest.raises(InvalidParams, match=r"no store\.key"):
+        result(plugin.x_get("bench"))
+
+
+def test_a_wrong_store_is_told_and_the_others_are_served(tmp_path: Path, reactor: Reactor) -> None:
+    """One configuration with mistakes costs only its own store."""
+    stores = [
+        {"store": "lab", "alias": "a", "items": {"x": {"type": "nonsense"}}},
+        {"store": "bench", "alias": "main", "items": ITEMS},
+    ]
+    plugin = Host(tmp_path, reactor, stores=stores).plugin
+    status = plugin.x_status()
+    assert "nonsense" in status["failed"]["lab.a"]
+    assert list(status["served"]) == ["bench.main"]
+    plugin.__exit__()
+
+
+def test_news_are_few_and_the_last_is_never_lost(host: Host, reactor: Reactor) -> None:
+    """A fast item sends ten a second, retained, under its topic, and its last value in the end."""
+    host.sent.clear()
+    item = host.plugin.daemons["bench.main"].store["volts"]
+    for number in range(1000):
+        item.publish(number / 100)
+        reactor.advance(0.001)
+    reactor.advance(1.0)
+    news = [data for data, topic, retain in host.sent if topic == "bench.volts" and retain]
+    assert len(news) == len(host.sent) <= 12
+    assert news[-1] | {"time": 0} == {
+        "mktl": "value", "store": "bench", "key": "volts", "value": 9.99, "time": 0,
+    }  # fmt: skip
+
+
+def test_an_item_of_another_host_is_an_item_here(
+    host: Host, tmp_path: Path, reactor: Reactor
+) -> None:
+    """It follows the owner's news; a SET goes to the owner, whose refusal comes back."""
+    forget_store("bench")
+    mirrors = [{"store": "bench", "items": ITEMS}]
+    there = Host(tmp_path / "there", reactor, mirrors=mirrors)
+    host.pass_on(there)
+    assert result(there.plugin.x_get("bench.volts"))["value"] == 1
+    there.sent.clear()
+    setting = ensureDeferred(there.plugin.x_set("bench.volts", 7))
+    there.pass_on(host)
+    reactor.advance(1.0)
+    host.pass_on(there)
+    assert result(setting) is True
+    assert result(there.plugin.x_get("bench.volts"))["value"] == 7
+    assert there.sent == []  # what is mirrored is not told again
+    asked = there.plugin.daemons["bench.mirror"].store["name"]
+    wish = ensureDeferred(there.plugin.x_set("bench.name", "x"))
+    reactor.advance(11)
+    with pytest.raises(ApplicationFailed, match="no host has answered"):
+        result(wish)
+    assert asked.timestamp is None
+    there.plugin.__exit__()
+
+
+def test_a_host_may_refuse_sets_of_others(tmp_path: Path, reactor: Reactor) -> None:
+    """With accept_sets = False nothing is set, and messages of other plugins are nothing to us."""
+    stores = [{"store": "bench", "alias": "main", "items": ITEMS}]
+    host = Host(tmp_path, reactor, stores=stores, accept_sets=False)
+    for data in (
+        {"mktl": "set", "id": "1", "store": "bench", "key": "volts", "value": 3},
+        {"mktl": "value", "store": "bench", "key": "volts", "value": 3, "time": 1.0},
+        {"mktl": ["done"]},
+        {"mktl": "done", "id": "unknown"},
+        "something else",
+    ):
+        host.plugin.receive({"data": data})
+    assert result(host.plugin.x_get("bench.volts"))["value"] == 1
+    host.plugin.__exit__()
+
+
+def test_history_is_told(host: Host, reactor: Reactor) -> None:
+    """Every value, and by step; a daemon's own heartbeats are left out."""
+    item = host.plugin.daemons["bench.main"].store["volts"]
+    for number in range(10):
+        item.publish(number, timestamp=600.0 + number)
+    told = result(host.plugin.x_history("bench.volts", since=600, until=700))
+    assert told == [[600.0 + number, number] for number in range(10)]
+    assert result(host.plugin.x_history("bench.volts", 600, 700, 5)) == [
+        [600, 2.0, 0, 4, 5],
+        [605, 7.0, 5, 9, 5],
+    ]
+    assert result(host.plugin.x_history("bench.volts", 600, 700, 60)) == [[600, 4.5, 0, 9, 10]]
+    assert result(host.plugin.x_history("bench._mainclk")) == []
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(-1e6, 1e6)), min_size=1, max_size=40))
+def test_sums_say_the_same_as_single_values(values: list[tuple[float, float]]) -> None:
+    """Counts, extremes and means of minutes and hours agree with what was written."""
+    chronicle = Chronicle(":memory:")
+    from plugin.mktl.history import Value
+
+    chronicle.add([Value("k", when, value) for when, value in values])
+    for step in (60, 3600, 7200):
+        told = chronicle.tell("k", 0, 2e6, step, 2e6)
+        assert sum(row[4] for row in told) == len(values)
+        for begin, mean, low, high, count in told:
+            mine = [value for when, value in values if begin <= when < begin + step]
+            assert (len(mine), min(mine), max(mine)) == (count, low, high)
+            assert mean == pytest.approx(sum(mine) / count, abs=1e-6)
+    chronicle.close()
+
+
+def test_history_forgets_in_time(reactor: Reactor) -> None:
+    """Single values go first, then minutes, then hours; words and arrays are kept as JSON."""
+    chronicle = Chronicle(":memory:", keep=(1, 10, 100))
+    work = Runtime(reactor)
+    history = History(chronicle, reactor, work.in_thread, lambda: 86400 * 5.0)
+    history.add("k", 100.0, 5)
+    history.add("k", 86400 * 4.9, "words")
+    history.add("k", 86400 * 4.95, None)
+    reactor.advance(1.0)
+    assert result(history.tell("k", 0, 0, 0)) == [[86400 * 4.9, "words"], [86400 * 4.95, None]]
+    assert result(history.tell("k", 0, 0, 60)) == [[60.0, 5.0, 5.0, 5.0, 1]]
+    result(history.close())
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 0.2)), max_size=60))
+def test_the_pace_holds_and_ends_with_the_last(events: list[tuple[str, float]]) -> None:
+    """Never two news of a key within a tenth of a second, and the last always goes out."""
+    pace: Pace[tuple[str, int]] = Pace(10.0)
+    now, sent = 0.0, []
+    last: dict[str, tuple[str, int]] = {}
+    for number, (key, later) in enumerate(events):
+        now += later
+        sent += [(now, one) for one in pace.due(now)]
+        last[key] = (key, number)
+        offered = pace.offer(key, last[key], now)
+        sent += [(now, offered)] if offered is not None else []
+    while (wait := pace.wait(now)) is not None:
+        now += wait + 1e-9
+        sent += [(now, one) for one in pace.due(now)]
+    for key in last:
+        times = [when for when, one in sent if one[0] == key]
+        assert all(after - before > 0.0999 for before, after in itertools.pairwise(times))
+        assert [one for _, one in sent if one[0] == key][-1] == last[key]
+
+
+@given(JSON | bulks())
+def test_values_travel_over_xml_rpc(value: Any) -> None:
+    """Numbers that are too large go as text, arrays as a struct that is read back."""
+    travelling = as_travels(value)
+    assert as_travels(travelling) == travelling
+    if not isinstance(value, list | dict | int):
+        assert as_arrived(travelling) == value

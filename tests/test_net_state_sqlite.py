@@ -1,0 +1,83 @@
+"""co2.net.state_sqlite: identity and roster on disk."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from co2.errors import SettingsError
+from co2.net.state_sqlite import SqliteState
+from co2.testing.contracts import IdentityStoreContract, RosterStoreContract
+from co2.testing.samples import a_registration
+
+FORMAT_1 = """
+CREATE TABLE identity (one INTEGER PRIMARY KEY CHECK (one = 1), random TEXT, secret TEXT);
+CREATE TABLE satellite (
+    random TEXT PRIMARY KEY, ip TEXT NOT NULL, port INTEGER NOT NULL, nick TEXT NOT NULL,
+    proof BLOB, notify_token TEXT, epoch INTEGER NOT NULL, created REAL NOT NULL,
+    seen REAL NOT NULL, state TEXT NOT NULL, relays_others INTEGER NOT NULL,
+    co2 INTEGER NOT NULL, nil INTEGER NOT NULL, properties TEXT NOT NULL
+) WITHOUT ROWID;
+INSERT INTO identity VALUES (1, 'me', 'secret');
+INSERT INTO satellite VALUES
+    ('sat', '127.0.0.1', 2005, 'sat', NULL, NULL, 1, 1000.0, 1000.0, 'online', 0, 0, 0, '{}');
+PRAGMA user_version = 1;
+"""
+"""As the release before wrote it."""
+
+
+class TestSqliteState(RosterStoreContract, IdentityStoreContract):
+    """Both of its seams."""
+
+    @pytest.fixture(autouse=True)
+    def in_a_folder(self, tmp_path):
+        self.path = tmp_path / "co2.sqlite"
+        self.opened = []
+        yield
+        for one in self.opened:
+            one.close()
+
+    def make_store(self):
+        self.opened.append(SqliteState(self.path))
+        return self.opened[-1]
+
+    def reopen(self, store):
+        return self.make_store()
+
+    def test_what_a_satellite_wants_is_kept(self):
+        """Nothing at all is not everything."""
+        store = self.make_store()
+        kept = [
+            a_registration("a", topics=("t.>",), newest=True),
+            a_registration("b", topics=()),
+            a_registration("c"),
+        ]
+        for one in kept:
+            store.keep(one)
+        assert sorted(self.reopen(store).load(), key=lambda one: one.random) == kept
+
+    def test_the_first_format_is_taken_over(self):
+        """Nobody has to register again because a relay was upgraded."""
+        connection = sqlite3.connect(self.path)
+        connection.executescript(FORMAT_1)
+        connection.close()
+        store = self.make_store()
+        assert store.load() == [a_registration("sat")]
+        assert store.identity(lambda: pytest.fail("drawn")).random == "me"
+        store.keep(a_registration("sat", topics=("a",), newest=True))
+        assert self.reopen(store).load() == [a_registration("sat", topics=("a",), newest=True)]
+
+    def test_a_newer_format_is_refused(self):
+        """In words, and nothing is written."""
+        connection = sqlite3.connect(self.path)
+        connection.executescript("CREATE TABLE x (y); PRAGMA user_version = 99;")
+        connection.close()
+        with pytest.raises(SettingsError, match="newer co2"):
+            self.make_store()
+
+    def test_a_damaged_file_is_told(self):
+        """With what to do."""
+        self.path.write_bytes(b"no database at all, only words" * 200)
+        with pytest.raises(SettingsError, match="move it away"):
+            self.make_store()

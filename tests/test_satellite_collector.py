@@ -1,0 +1,187 @@
+"""co2.satellite.collector: the loop of a host that nobody can connect to."""
+
+from __future__ import annotations
+
+import pytest
+from twisted.internet.defer import Deferred, succeed
+
+from co2.delivery.backoff import Backoff
+from co2.errors import (
+    ConflictingDuplicate,
+    NotRegistered,
+    PluginRaised,
+    ShuttingDown,
+    TransportFailed,
+)
+from co2.satellite.collector import Collector
+from co2.testing.clock import ClockReactor
+from co2.wire.xmlrpc import decode_call, encode_fault, encode_reply
+
+pytestmark = pytest.mark.usefixtures("logged_failures")
+
+
+class Relay:
+    """The relay as a peer, whose answers a test gives by hand."""
+
+    def __init__(self):
+        self.asked: list = []
+        self.answers: list[Deferred] = []
+        self.closed = 0
+
+    def post(self, parts, timeout):
+        call = decode_call(b"".join(parts))
+        self.asked.append((call.method, call.params[0]))
+        self.answers.append(Deferred())
+        return self.answers[-1]
+
+    def close(self):
+        self.closed += 1
+        return succeed(None)
+
+    def last(self, method="relay.collect"):
+        return [struct for name, struct in self.asked if name == method][-1]
+
+    def give(self, index, messages=(), calls=(), after=0):
+        answer = {"messages": list(messages), "calls": list(calls), "after": after}
+        self.answers[index].callback(encode_reply(answer))
+
+
+class Loop:
+    """A collector and what it hands over."""
+
+    def __init__(self):
+        self.relay = Relay()
+        self.clock = ClockReactor()
+        self.taken: list = []
+        self.lost: list = []
+        self.outcome: object = {"id": "1", "plugins": {"p": "ok"}}
+        self.result: object = 42
+        self.collector = Collector(
+            self.relay,
+            self.clock,
+            Backoff(lambda: 0.999999, first=1.0, longest=8.0),
+            lambda: {"host_id": "me@10.0.0.2:1", "token": "t" * 20},
+            self.take,
+            self.call,
+            lambda: self.lost.append(1),
+            10.0,
+        )
+        self.collector.start()
+
+    def take(self, message):
+        self.taken.append(message["data"])
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+    def call(self, call):
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+
+def a_struct(seq):
+    return {"id": str(seq), "seq": seq, "host_id": "a@10.0.0.1:1", "data": seq}
+
+
+def test_it_asks_again_with_what_it_has_and_what_became_of_it():
+    """The number and the receipts go with the next request."""
+    loop = Loop()
+    assert (loop.relay.last()["after"], loop.relay.last()["receipts"]) == (0, [])
+    loop.relay.give(0, [a_struct(3), a_struct(4)], after=7)
+    assert loop.taken == [3, 4]
+    asked = loop.relay.last()
+    assert asked["after"] == 7
+    assert asked["receipts"] == [
+        {"seq": 3, "plugins": {"p": "ok"}},
+        {"seq": 4, "plugins": {"p": "ok"}},
+    ]
+    assert (asked["host_id"], asked["token"]) == ("me@10.0.0.2:1", "t" * 20)
+
+
+def test_messages_are_handed_over_one_after_the_other():
+    """The next when the one before is done with."""
+    loop = Loop()
+    loop.outcome = slow = Deferred()
+    loop.relay.give(0, [a_struct(1), a_struct(2)], after=2)
+    assert loop.taken == [1]
+    loop.outcome = {"plugins": {}}
+    slow.callback({"plugins": {}})
+    assert loop.taken == [1, 2]
+
+
+def test_what_is_not_taken_for_now_is_not_acknowledged():
+    """A host that stops, or whose disk is full, gets it again; what came before it counts."""
+    loop = Loop()
+    loop.outcome = slow = Deferred()
+    loop.relay.give(0, [a_struct(1), a_struct(2), a_struct(3)], after=3)
+    loop.outcome = ShuttingDown("stopping", retry_after=1.0)
+    slow.callback({"plugins": {}})
+    assert loop.taken == [1, 2]
+    assert len(loop.relay.asked) == 1
+    loop.outcome = {"plugins": {}}
+    loop.clock.pass_time(2.0)
+    assert loop.relay.last()["after"] == 1
+    assert [one["seq"] for one in loop.relay.last()["receipts"]] == [1]
+    loop.relay.give(1, [a_struct(2), a_struct(3)], after=3)
+    assert loop.taken == [1, 2, 2, 3]
+
+
+def test_what_is_refused_for_good_is_told():
+    """The next goes on."""
+    loop = Loop()
+    loop.outcome = ConflictingDuplicate("another has that id")
+    loop.relay.give(0, [a_struct(1)], after=1)
+    asked = loop.relay.last()
+    assert asked["after"] == 1
+    assert asked["receipts"] == [{"seq": 1, "refused": "another has that id"}]
+
+
+def test_after_a_failure_it_waits_and_asks_the_same():
+    """Receipts included, which the relay may not have got; only who is not known registers."""
+    loop = Loop()
+    loop.relay.give(0, [a_struct(1)], after=1)
+    loop.relay.answers[1].errback(TransportFailed("lost"))
+    assert (len(loop.relay.asked), loop.lost) == (2, [])
+    loop.clock.pass_time(2.0)
+    assert loop.relay.last()["receipts"] == [{"seq": 1, "plugins": {"p": "ok"}}]
+    loop.relay.answers[2].callback(encode_fault(NotRegistered("who?").as_fault()))
+    assert loop.lost == [1]
+
+
+@pytest.mark.parametrize("answer", [5, {"messages": []}, {"after": "x"}])
+def test_what_is_no_answer_is_a_failure(answer):
+    """It asks again later."""
+    loop = Loop()
+    loop.relay.answers[0].callback(encode_reply(answer))
+    assert loop.taken == []
+    loop.clock.pass_time(2.0)
+    assert len(loop.relay.asked) == 2
+
+
+def test_calls_are_run_and_answered():
+    """While the loop goes on; a fault comes back as one."""
+    loop = Loop()
+    call = {"call": "c1", "method": "m", "params": [], "caller": {}}
+    loop.relay.give(0, calls=[call])
+    assert loop.relay.last("relay.answer")["result"] == 42
+    assert loop.relay.last("relay.answer")["call"] == "c1"
+    assert len([one for one, _ in loop.relay.asked if one == "relay.collect"]) == 2
+    loop.result = PluginRaised("by hand")
+    index = [one for one, _ in loop.relay.asked].index("relay.collect", 1)
+    loop.relay.give(index, calls=[{**call, "call": "c2"}])
+    assert loop.relay.last("relay.answer")["fault"]["faultString"].startswith("by hand")
+
+
+def test_stopped_it_leaves_nothing():
+    """Nor does one that waits after a failure; it can be started again."""
+    loop = Loop()
+    loop.relay.answers[0].errback(TransportFailed("lost"))
+    loop.collector.stop()
+    assert not loop.collector.running
+    assert loop.clock.getDelayedCalls() == []
+    loop.collector.start()
+    assert loop.collector.running
+    loop.collector.close()
+    assert loop.relay.closed == 1
+    assert loop.clock.getDelayedCalls() == []

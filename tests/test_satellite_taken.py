@@ -1,0 +1,81 @@
+"""What an inbox keeps its mail by: in memory, and on disk."""
+
+from __future__ import annotations
+
+import pytest
+from journal_room import Shelf
+
+from co2.errors import JournalFailed
+from co2.net.taken_sqlite import SqliteTaken
+from co2.satellite.taken import MemoryTaken
+from co2.testing.journal_contract import TakenContract
+
+pytestmark = pytest.mark.usefixtures("logged_failures")
+
+
+class TestMemoryTaken(TakenContract):
+    """In memory, kept by a test over what stands for a process's end."""
+
+    def make_taken(self):
+        return MemoryTaken(outlives=True)
+
+    def reopen(self, taken):
+        taken.restart()
+        return taken
+
+
+class TestSqliteTaken(TakenContract):
+    """On disk."""
+
+    @pytest.fixture(autouse=True)
+    def on_a_shelf(self, tmp_path):
+        self.shelf = Shelf(tmp_path)
+        yield
+        self.shelf.close()
+
+    def make_taken(self):
+        return SqliteTaken(self.shelf.open())
+
+    def wait_for(self, deferred):
+        return self.shelf.wait_for(deferred)
+
+    def reopen(self, taken):
+        return SqliteTaken(self.shelf.reopen())
+
+    def test_a_full_disk_begins_nothing(self):
+        """The message was not here: no plugin has seen it, and the next try is a first one."""
+        taken = self.make_taken()
+        self.wait_for(taken.begin(("a", "0"), b"d"))
+        self.shelf.fill_disk()
+        begun = [taken.begin(("a", str(number)), b"d" * 50_000) for number in range(1, 4)]
+        for number, one in enumerate(begun, 1):
+            with pytest.raises(JournalFailed):
+                self.wait_for(one)
+            assert taken.known(("a", str(number))) is None
+        self.shelf.free_disk()
+        self.shelf.reactor.pass_time(2.0)
+        self.wait_for(taken.begin(("a", "1"), b"d"))
+        assert taken.known(("a", "1")).running
+
+    def test_an_answer_that_cannot_be_written_is_known_all_the_same(self):
+        """As long as this host lives it runs nothing twice."""
+        taken = self.make_taken()
+        self.wait_for(taken.begin(("a", "1"), b"d"))
+        self.shelf.fill_disk()
+        answer = {"id": "1", "plugins": {"p": "x" * 100_000}}
+        with pytest.raises(JournalFailed):
+            self.wait_for(taken.finish(("a", "1"), answer))
+        assert taken.known(("a", "1")) == (b"d", answer, False)
+
+    def test_the_oldest_are_forgotten(self, monkeypatch):
+        """The file is bounded."""
+        monkeypatch.setattr("co2.net.taken_sqlite._REMEMBERED", 20)
+        monkeypatch.setattr("co2.net.taken_sqlite._CLEAN_EVERY", 10)
+        taken = self.make_taken()
+        for number in range(100):
+            self.wait_for(taken.begin(("a", str(number)), b"d"))
+            self.wait_for(taken.finish(("a", str(number)), {}))
+        ((count,),) = self.shelf.rows("SELECT count(*) FROM taken")
+        assert count <= 30
+        assert taken.known(("a", "99")) is not None
+        assert taken.known(("a", "1")) is None
