@@ -1,12 +1,18 @@
 """Queries a second of HTCondor's own client: co2-snaked against a bare socket.
 
-    python bench/snake.py [QUERIES]
+    python bench/snake.py [ROUNDS]
 
 The bare server knows nothing: it sends the bytes that co2-snaked sent in a recording of the same
 client, one recorded turn for each message that comes, so it is as fast as a Python server that
-answers this client can be. Both are asked in turns by one client process, in three ways: raw, in a
-resumed session, and with encryption (where a recording cannot be replayed, and only co2-snaked is
-measured). PyPI's `htcondor` has to be installed.
+answers this client can be. One client process asks both, in three ways: raw, in a resumed session,
+and with encryption (where a recording cannot be replayed, and only co2-snaked is measured). PyPI's
+`htcondor` has to be installed.
+
+So that a busy machine does not decide: the servers share one core and the client has another;
+both are asked in turns, a short block of queries each, first one and then the other first; the
+ratio is the median of those of the blocks. "Undisturbed" is the time of a query that one in ten
+stays below, which is one that nobody else's work hit, and the ratio of these. CPU is the server's
+own time for a query, which others on the machine change little.
 """
 
 import os
@@ -18,25 +24,43 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
 SEED = ROOT / "tests" / "data" / "snake_seed"
 CLIENT = """
-import sys, time
+import os, sys, time
 import htcondor2
-ways, count, rounds = sys.argv[1].split("+"), int(sys.argv[2]), int(sys.argv[3])
+if len(os.sched_getaffinity(0)) > 1:
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+ways, (warming, count, rounds) = sys.argv[1].split("+"), map(int, sys.argv[2:])
 collectors = [htcondor2.Collector(way) for way in ways]
 for collector in collectors:
-    for _ in range(20):
+    for _ in range(warming):
         assert len(collector.query(htcondor2.AdType.Startd)) == 2
-for _ in range(rounds):
-    for collector in collectors:
-        begin = time.perf_counter()
+for round in range(rounds):
+    for way in range(len(ways))[:: -1 if round % 2 else 1]:
+        times = []
         for _ in range(count):
-            collector.query(htcondor2.AdType.Startd)
-        print(count / (time.perf_counter() - begin))
+            begin = time.perf_counter()
+            collectors[way].query(htcondor2.AdType.Startd)
+            times.append(time.perf_counter() - begin)
+        print(way, *times)
 """
-ROUNDS = 15
+WARMING = 20
+BLOCK = 20
+ROUNDS = 100
+BUSY = 0.0006
+"""Seconds of a bare query that no undisturbed one takes: waiting for the core hides the servers,
+and draws every ratio towards 1."""
+
+
+class Server(NamedTuple):
+    """A running co2-snaked."""
+
+    sinful: str
+    address: tuple[str, int]
+    pid: int
 
 
 def read_message(connection: socket.socket) -> bytes:
@@ -94,16 +118,35 @@ while True:
 """
 
 
-def client(ways: list[str], count: int, rounds: int, **knobs: str) -> list[list[float]]:
-    """Run the client process; give its figures, a list for each way."""
+class Figures(NamedTuple):
+    """What one way was asked, in seconds: for each block, the time of each query."""
+
+    blocks: list[list[float]]
+
+    @property
+    def rates(self) -> list[float]:
+        """Queries a second, block by block."""
+        return [len(block) / sum(block) for block in self.blocks]
+
+    @property
+    def undisturbed(self) -> float:
+        """The time that one query in ten stays below: those that nobody else's work hit."""
+        return statistics.quantiles((time for block in self.blocks for time in block), n=10)[0]
+
+
+def client(ways: list[str], rounds: int, **knobs: str) -> list[Figures]:
+    """Run the client process; give its figures for each way."""
     settings = {f"_CONDOR_{name}": value for name, value in knobs.items()}
     done = subprocess.run(
-        [sys.executable, "-c", CLIENT, "+".join(ways), str(count), str(rounds)],
+        [sys.executable, "-c", CLIENT, "+".join(ways), str(WARMING), str(BLOCK), str(rounds)],
         check=True, capture_output=True, text=True,
         env={**os.environ, "CONDOR_CONFIG": "/dev/null", **settings},
     )  # fmt: skip
-    figures = [float(line) for line in done.stdout.split()]
-    return [figures[index :: len(ways)] for index in range(len(ways))]
+    figures = [Figures([]) for _ in ways]
+    for line in done.stdout.splitlines():
+        way, *times = line.split()
+        figures[int(way)].blocks.append([float(time) for time in times])
+    return figures
 
 
 def recorded(address: tuple[str, int], **knobs: str) -> tuple[list[bytes], list[bytes]]:
@@ -123,9 +166,31 @@ def recorded(address: tuple[str, int], **knobs: str) -> tuple[list[bytes], list[
     return recordings[0], recordings[1]
 
 
-def compare(name: str, sinful: str, address: tuple[str, int], count: int, **knobs: str) -> None:
+class Spent:
+    """CPU time that a process spends from here on."""
+
+    def __init__(self, pid: int) -> None:
+        self._file = Path(f"/proc/{pid}/schedstat")
+        self._before = self._nanoseconds()
+
+    def _nanoseconds(self) -> int:
+        return int(self._file.read_text().split()[0])
+
+    def microseconds(self, queries: int) -> float:
+        """Give the time for each of so many queries."""
+        return (self._nanoseconds() - self._before) / queries / 1000
+
+
+def pin(pid: int) -> None:
+    """Keep a server off the core that the client has."""
+    cores = os.sched_getaffinity(0)
+    if len(cores) > 1:
+        os.sched_setaffinity(pid, {max(cores)})
+
+
+def compare(name: str, server: Server, rounds: int, **knobs: str) -> None:
     """Measure both servers in one run, and print a row."""
-    turns = recorded(address, **knobs)
+    turns = recorded(server.address, **knobs)
     bare = subprocess.Popen(
         [sys.executable, "-c", BARE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -133,26 +198,42 @@ def compare(name: str, sinful: str, address: tuple[str, int], count: int, **knob
     bare.stdin.write(repr(turns) + "\n")
     bare.stdin.flush()
     port = bare.stdout.readline().strip()
+    pin(bare.pid)
     try:
-        ways = [sinful, f"<127.0.0.1:{port}>"]
-        ours, theirs = client(ways, count, ROUNDS, **knobs)
+        ways = [server.sinful, f"<127.0.0.1:{port}>"]
+        spent = [Spent(server.pid), Spent(bare.pid)]
+        ours, theirs = client(ways, rounds, **knobs)
+        ours_cpu, theirs_cpu = (each.microseconds(BLOCK * rounds + WARMING) for each in spent)
     finally:
         bare.kill()
         bare.wait()
-    # both are measured in turns, so a busy machine slows the two of a round alike
-    ratio = statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
-    show(name, statistics.median(ours), statistics.median(theirs), ratio)
+    pairs = zip(ours.rates, theirs.rates, strict=True)
+    ratio = statistics.median(one / other for one, other in pairs)
+    print(
+        f"| {name} | {statistics.median(ours.rates):.0f} | {statistics.median(theirs.rates):.0f} "
+        f"| {ratio:.2f} | {ours.undisturbed * 1e6:.0f} | {theirs.undisturbed * 1e6:.0f} "
+        f"| {theirs.undisturbed / ours.undisturbed:.2f} | {ours_cpu:.0f} | {theirs_cpu:.0f} |",
+        flush=True,
+    )
+    if theirs.undisturbed > BUSY:
+        print(f"{name}: no query was undisturbed; these ratios are the scheduler's", flush=True)
 
 
-def show(name: str, ours: float, theirs: float | None = None, ratio: float = 0.0) -> None:
-    """Print a row of the table."""
-    shown = "- | -" if theirs is None else f"{theirs:.0f} | {ratio:.2f}"
-    print(f"| {name} | {ours:.0f} | {shown} |", flush=True)
+def alone(name: str, server: Server, rounds: int, **knobs: str) -> None:
+    """Measure co2-snaked, and print a row."""
+    spent = Spent(server.pid)
+    (ours,) = client([server.sinful], rounds, **knobs)
+    cpu = spent.microseconds(BLOCK * rounds + WARMING)
+    print(
+        f"| {name} | {statistics.median(ours.rates):.0f} | - | - "
+        f"| {ours.undisturbed * 1e6:.0f} | - | - | {cpu:.0f} | - |",
+        flush=True,
+    )
 
 
 def main() -> None:
     """Start co2-snaked with the seed's files, and measure."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(SEED, folder, dirs_exist_ok=True)
         snaked = subprocess.Popen(
@@ -165,11 +246,16 @@ def main() -> None:
         try:
             sinful = next(line for line in snaked.stderr if "command socket" in line).split()[-1]
             host, port = sinful.strip("<>").partition("?")[0].split(":")
-            print("| way | co2-snaked, queries/s | bare socket | ratio |\n|---|---|---|---|")
-            compare("raw", sinful, (host, int(port)), count, SEC_CLIENT_NEGOTIATION="NEVER")
-            compare("resumed session", sinful, (host, int(port)), count)
-            (ours,) = client([sinful], count, ROUNDS, SEC_CLIENT_ENCRYPTION="REQUIRED")
-            show("encrypted, resumed", statistics.median(ours))
+            server = Server(sinful, (host, int(port)), snaked.pid)
+            pin(snaked.pid)
+            print(
+                "| way | queries/s | bare | ratio | undisturbed, µs | bare | ratio "
+                "| CPU, µs | bare |\n"
+                "|---|---|---|---|---|---|---|---|---|"
+            )
+            compare("raw", server, rounds, SEC_CLIENT_NEGOTIATION="NEVER")
+            compare("resumed session", server, rounds)
+            alone("encrypted, resumed", server, rounds, SEC_CLIENT_ENCRYPTION="REQUIRED")
         finally:
             snaked.terminate()
             snaked.wait()

@@ -9,6 +9,7 @@ from hypothesis import strategies as some
 from plugin.snake.cedar.errors import FramingError, PayloadError
 from plugin.snake.cedar.framing import NO_DIGEST, PacketReader, PacketWriter
 from plugin.snake.cedar.values import MessageReader, MessageWriter
+from plugin.snake.classads.ad import ClassAd
 
 
 @given(some.lists(some.binary(min_size=1, max_size=300_000), max_size=4), some.data())
@@ -130,3 +131,44 @@ def test_what_cannot_be_written_is_refused():
             put(value)
     writer.rollback(mark)
     assert writer.take() == struct.pack(">q", 1)
+
+
+def test_an_ad_that_is_remembered_is_still_the_readers_own():
+    """Readers of the same bytes get ads of their own, wherever in a message the ad stands."""
+    writer = MessageWriter()
+    writer.python_ad({"A": 1, "B": "b"})
+    data = writer.take()
+    for before in (b"", struct.pack(">q", 5)):
+        for _ in range(2):
+            reader = MessageReader(before + data + b"rest")
+            if before:
+                assert reader.integer() == 5
+            ad = reader.ad()
+            assert (list(ad), reader.left) == (["a", "b"], 4)
+            ad.clear()
+
+
+def test_what_was_written_before_is_not_mistaken_for_what_differs():
+    """An ad is written as it is now: its zero's sign, its names' case, what may go in clear."""
+
+    def written(ad, sized=False):
+        writer = MessageWriter(sized)
+        writer.ad(ad.attributes)
+        return writer.take()
+
+    ad = ClassAd({"Zero": 0.0, "One": 1, "Text": "1"})
+    told = written(ad)
+    assert written(ad) == told
+    for name, value, line in (
+        ("Zero", -0.0, b"Zero = -0.0\0"),
+        ("One", 1.0, b"One = 1.0\0"),
+        ("One", True, b"One = true\0"),
+        ("Text", 1, b"Text = 1\0"),
+    ):
+        other = ClassAd(dict(ad))
+        other[name] = value
+        assert line in written(other)
+        assert line not in told
+    assert b"zero = 0.0\0" in written(ClassAd({"zero": 0.0}))
+    ad["ClaimId"] = "secret"
+    assert (b"secret" in written(ad, True), written(ad)) == (True, told)

@@ -1,11 +1,16 @@
 """`daemon.stream`: a transport on a file descriptor, driven by a reactor that a test plays."""
 
+import gc
 import socket
+import struct
+import weakref
 
 import pytest
+from rooms import QUERY, Den
 from twisted.internet.interfaces import IReadWriteDescriptor
 from zope.interface.verify import verifyObject
 
+from plugin.snake.daemon.connection import CommandConnection
 from plugin.snake.daemon.stream import Address, Listener, Stream
 
 
@@ -122,13 +127,35 @@ def test_closing_sends_what_waits_first(pair):
 
 
 def test_the_end_of_the_peer_is_told(pair):
-    """An end of file, and an error, are what the reactor is given."""
-    stream, _, _, peer = pair
+    """An end of file ends the stream, once, and nothing of it is watched any more."""
+    stream, protocol, reactor, peer = pair
     assert stream.doRead() is None
     peer.close()
-    assert stream.doRead() is not None
+    assert stream.doRead() is None
+    assert (protocol.told, stream.fileno()) == (["lost"], -1)
+    assert (reactor.reading, reactor.writing) == (set(), set())
+
+
+def test_a_peer_that_takes_nothing_more_is_an_error(pair):
+    """A write that fails for good is told to the reactor, which ends the stream."""
+    stream, protocol, reactor, peer = pair
+    peer.close()
     stream.write(b"into nothing")
-    assert stream.doWrite() is not None
+    assert reactor.writing == {stream}
+    failed = stream.doWrite()
+    assert failed is not None
+    stream.connectionLost(failed)
+    assert (protocol.told, reactor.writing) == (["lost"], set())
+
+
+def test_a_stream_that_is_given_up_leaves_nothing_to_write(pair):
+    """What waits is dropped, and not watched for, when the connection is aborted."""
+    stream, protocol, reactor, _ = pair
+    stream.unregisterProducer()
+    stream.write(bytes(1_000_000))
+    assert reactor.writing == {stream}
+    stream.abortConnection()
+    assert (protocol.told, reactor.writing) == (["lost"], set())
 
 
 def test_a_listener_makes_a_stream_of_each_connection():
@@ -163,3 +190,28 @@ def test_a_port_that_is_taken_is_an_error():
     with pytest.raises(OSError, match="in use"):
         Listener(Reactor(), Recorder, *listener.address)
     listener.close()
+
+
+def test_a_connection_that_has_ended_is_freed_at_once(tmp_path):
+    """Nothing of it refers to itself, so no garbage is left that has to be looked for."""
+    den = Den(tmp_path, "def handle(command):\n    yield ((1, end_of_message), 0, None)\n").start()
+    ours, peer = socket.socketpair()
+    connection = CommandConnection(den.daemon)
+    ends = Address("127.0.0.1", 1), Address("127.0.0.1", 2)
+    stream = Stream(ours, *ends, Reactor(), connection)
+    stream.begin()
+    freed = weakref.ref(connection), weakref.ref(stream)
+    with peer:
+        peer.send(struct.pack(">BIq", 1, 8, QUERY))
+        gc.collect()
+        gc.disable()
+        try:
+            stream.doRead()
+            assert peer.recv(100) == struct.pack(">BIq", 1, 8, 1)
+            peer.shutdown(socket.SHUT_WR)
+            stream.doRead()
+            del connection, stream
+            assert [one() for one in freed] == [None, None]
+        finally:
+            gc.enable()
+    den.daemon.stop()

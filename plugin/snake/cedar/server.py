@@ -129,10 +129,12 @@ class ServerConnection:
         return None
 
     def _wanted_message(self, now: float) -> MessageReader | None:
-        if self._dialogue is None:
+        message = self.wire.message()
+        # not begun before there is a message: a dialogue and this refer to each other
+        if message is not None and self._dialogue is None:
             self._dialogue = self._begin(now)
             next(self._dialogue)
-        return self.wire.message()
+        return message
 
     # --- the dialogue --------------------------------------------------------------------------
 

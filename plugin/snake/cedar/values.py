@@ -17,33 +17,20 @@ import struct
 from collections.abc import Mapping
 
 from plugin.snake.cedar.errors import PayloadError
+from plugin.snake.cedar.lines import MAX_STRING, Entries, ad_lines, clear_ad, remembered_ad
 from plugin.snake.classads import old
 from plugin.snake.classads.convert import checked_text, expression_of
 from plugin.snake.classads.nodes import Expression, Literal
-from plugin.snake.classads.unparse import attribute_name, old_text
 from plugin.snake.classads.values import INTEGER_MAX, INTEGER_MIN, ClassAdException
 
 _INTEGER = struct.Struct(">q")
 _MANTISSA = 0x7FFFFFFF
-MAX_STRING = 10 * 1024 * 1024
-"""Bytes of a string that any CEDAR peer reads."""
 MAX_ATTRIBUTES = 1_000_000
 """Attributes of an ad that any CEDAR peer reads."""
 MAX_NEGOTIATED = 100
 """Attributes of an ad that negotiates."""
 _SECRET_FOLLOWS = b"ZKM"
 _NULL_STRING = b"\xad"
-_PRIVATE = frozenset(
-    {"claimid", "claimids", "claimidlist", "childclaimids", "capability", "transferkey"}
-)
-
-Entries = Mapping[str, tuple[str, Expression]]
-
-
-@functools.lru_cache(maxsize=4096)
-def is_private(key: str) -> bool:
-    """Tell whether an attribute (lower-cased) may travel only where it is encrypted."""
-    return key in _PRIVATE or key.startswith("_condor_priv")
 
 
 class MessageReader:
@@ -131,8 +118,9 @@ class MessageReader:
         Raises:
             PayloadError: it ends too early, or an attribute is none.
         """
-        if self._at == 0 and not self._sized and len(self._data) <= _WHOLE:
-            entries, self._at = _whole_ad(self._data, limit)
+        if not self._sized and self.left <= _WHOLE:
+            entries, read = _whole_ad(self._data[self._at :], limit)
+            self._at += read
             return dict(entries)
         return self._ad(limit)
 
@@ -167,7 +155,8 @@ class MessageReader:
     def literal_ad(self) -> dict[str, object]:
         """Read an ad that negotiates: at most 100 constants, by lower-cased name."""
         found: dict[str, object] = {}
-        for key, (name, expression) in self.ad(MAX_NEGOTIATED).items():
+        # not remembered as a whole: most hold a number that is used once
+        for key, (name, expression) in self._ad(MAX_NEGOTIATED).items():
             if type(expression) is not Literal:
                 raise PayloadError(f"{name} is no constant, and this ad may hold nothing else")
             found[key] = expression.value
@@ -184,11 +173,12 @@ class MessageReader:
 
 
 _WHOLE = 512
+"""Bytes of an ad that is remembered as it was read."""
 
 
 @functools.lru_cache(maxsize=1024)
 def _whole_ad(data: bytes, limit: int) -> tuple[dict[str, tuple[str, Expression]], int]:
-    """Read an ad that a short message begins with; tools send the same queries all the time."""
+    """Read an ad that short bytes begin with; tools send the same queries all the time."""
     reader = MessageReader(data)
     entries = reader._ad(limit)
     return entries, len(data) - reader.left
@@ -252,33 +242,18 @@ class MessageWriter:
 
     def ad(self, entries: Entries) -> None:
         """Write an ad; private attributes stay here unless the connection is encrypted."""
-        lines = [
-            _remembered_line(name, node) if node.short else _line(name, node)
-            for key, (name, node) in entries.items()
-            if self._sized or not is_private(key)
-        ]
-        self.integer(len(lines))
-        lines += (b"\0", b"\0")
         if self._sized:
-            lines = [_INTEGER.pack(len(line)) + line for line in lines]
-        self._add(b"".join(lines))
+            lines = [*ad_lines(entries.values()), b"\0", b"\0"]
+            sized = b"".join([_INTEGER.pack(len(line)) + line for line in lines])
+            self._add(_INTEGER.pack(len(lines) - 2) + sized)
+        else:
+            self._add(remembered_ad(entries))
 
     def python_ad(self, values: Mapping[str, bool | int | str]) -> None:
         """Write an ad of plain values, as negotiation does."""
-        self.ad({name.lower(): (name, expression_of(value)) for name, value in values.items()})
-
-
-def _line(name: str, expression: Expression) -> bytes:
-    """Write `Name = expression`."""
-    return _checked_line(f"{attribute_name(name)} = {old_text(expression)}")
-
-
-# handlers say the same again and again, and short constants are shared
-_remembered_line = functools.lru_cache(maxsize=16384)(_line)
-
-
-def _checked_line(text: str) -> bytes:
-    raw = checked_text(text).encode("utf-8", "surrogateescape") + b"\0"
-    if len(raw) > MAX_STRING:
-        raise ValueError(f"an attribute of {len(raw)} bytes is over the {MAX_STRING} allowed")
-    return raw
+        entries = {name.lower(): (name, expression_of(value)) for name, value in values.items()}
+        if self._sized:
+            self.ad(entries)
+        else:
+            # not remembered, for the same reason as in `literal_ad`
+            self._add(clear_ad(entries)[0])

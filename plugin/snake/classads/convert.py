@@ -38,6 +38,9 @@ def expression_of(value: Any) -> Expression:
     kind = type(value)
     if kind is int or (kind is str and len(value) <= _REMEMBERED):
         return _literal(value)
+    if kind is float:
+        # the sign apart, because 0.0 and -0.0 are equal, and are not the same real
+        return _real(value, math.copysign(1.0, value))
     make = _MAKERS.get(kind)
     if make is not None:
         return make(value)
@@ -56,6 +59,12 @@ def _literal(value: int | str) -> Literal:
     node = _integer(value) if isinstance(value, int) else Literal(checked_text(value))
     node.short = True
     return node
+
+
+@functools.lru_cache(maxsize=1024)
+def _real(value: float, sign: float) -> Literal:
+    """Give a real, which may be shared."""
+    return Literal(value, True)
 
 
 def _unusual(value: Any) -> Expression:
@@ -97,9 +106,10 @@ def _moment(value: datetime) -> Literal:
     return Literal(AbsoluteTime.of(value))
 
 
+_TRUE, _FALSE = Literal(True, True), Literal(False, True)
 _MAKERS: dict[type, Callable[[Any], Expression]] = {
     type(None): lambda value: Literal(UNDEFINED),
-    bool: Literal,
+    bool: lambda value: _TRUE if value else _FALSE,
     int: _integer,
     float: lambda value: Literal(float(value)),
     str: lambda value: Literal(checked_text(value)),

@@ -81,6 +81,10 @@ class Connected(Shape):
         """Read again."""
 
 
+def _nothing() -> None:
+    """What happens when nothing is overdue."""
+
+
 @implementer(IPushProducer)
 class CommandConnection(Protocol):
     """One connection of one client."""
@@ -131,6 +135,8 @@ class CommandConnection(Protocol):
         """The handler is told; it may still finish what needs no peer."""
         self._closed = True
         self._calm()
+        # it refers to this, and what refers to itself waits for the garbage collector
+        self._overdue = _nothing
         self._daemon.disconnected(self)
         if self._run is not None:
             self._run.peer_left()
@@ -196,16 +202,8 @@ class CommandConnection(Protocol):
         run, self._run = self._run, None
         if run is None or self._command is None:
             return
-        name = name_of(self._command.number)
-        if error is not None:
-            self._tell(f"the handler of {name} for {self._peer}", error)
-        if run.unsent:
-            self._daemon.log.line(
-                f"the handler of {name} wrote {run.unsent} bytes that no end_of_message sent", ERROR
-            )
         if error is not None or run.unsent or not run.used_payload:
-            # what was not read of the payload would be taken for the next command
-            self._close()
+            self._ended_badly(name_of(self._command.number), run.unsent, error)
             return
         if not self._closed:
             self._expect()
@@ -213,6 +211,16 @@ class CommandConnection(Protocol):
         if not self._serving:
             # a turn later: this is called from within the run that ends
             self._daemon.clock.callLater(0, self._go_on)
+
+    def _ended_badly(self, name: str, unsent: int, error: BaseException | None) -> None:
+        if error is not None:
+            self._tell(f"the handler of {name} for {self._peer}", error)
+        if unsent:
+            self._daemon.log.line(
+                f"the handler of {name} wrote {unsent} bytes that no end_of_message sent", ERROR
+            )
+        # what was not read of the payload would be taken for the next command
+        self._close()
 
     def _tell(self, who: str, error: BaseException) -> None:
         """What the peer did wrong is worth a line; what the handler did, its traceback."""

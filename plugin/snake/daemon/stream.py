@@ -4,7 +4,7 @@ Twisted's own transport sends at the next turn of the event loop and costs as mu
 a small query; this one sends at once. It does what `CommandConnection` needs of a transport, and
 nothing else: no half-close, no TLS.
 
-Invariants: a stream is watched for writing only while bytes wait. After `connectionLost` nothing
+Invariants: a stream is watched for writing exactly while bytes wait. After `connectionLost` nothing
 happens any more; the protocol is told exactly once.
 """
 
@@ -26,9 +26,12 @@ from zope.interface import implementer
 _log = Logger()
 # the interface says Failure; what reactors know, and make one of, are these two
 _DONE, _LOST = cast(Failure, CONNECTION_DONE), cast(Failure, CONNECTION_LOST)
+_NOBODY = Protocol()
 _READ = 65536
 _FULL = 65536
 """Bytes that wait when the producer is told to pause."""
+_NOW = socket.MSG_DONTWAIT
+_ENDED = Failure(ConnectionDone())
 _LATER = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EINTR, errno.ECONNABORTED})
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -45,7 +48,7 @@ class Stream:
     """One accepted connection.
 
     Args:
-        accepted: the socket.
+        accepted: the socket; whether it blocks does not matter.
         peer, host: the two ends.
         reactor: watches the socket.
         protocol: gets the bytes.
@@ -107,7 +110,7 @@ class Stream:
 
     def _send(self, data: bytes | bytearray) -> int:
         try:
-            return self._socket.send(data)
+            return self._socket.send(data, _NOW)
         except OSError:
             # if it is more than a full buffer, reading or the next try will tell
             return 0
@@ -116,11 +119,13 @@ class Stream:
         """Close once everything is sent."""
         self.disconnecting = True
         if not self._waiting and not self._lost:
-            self.connectionLost(Failure(ConnectionDone()))
+            self.connectionLost(_ENDED)
 
     def abortConnection(self) -> None:
         """Close at once."""
-        self._waiting.clear()
+        if self._waiting:
+            self._waiting.clear()
+            self._reactor.removeWriter(self)
         self.loseConnection()
 
     def registerProducer(self, producer: IPushProducer, streaming: bool) -> None:
@@ -153,18 +158,22 @@ class Stream:
     def doRead(self) -> Failure | None:
         """Hand on what came."""
         try:
-            data = self._socket.recv(_READ)
+            data = self._socket.recv(_READ, _NOW)
+        except BlockingIOError:
+            return None
         except OSError as error:
             return None if error.errno in _LATER else _LOST
-        if not data:
-            return _DONE
-        self._protocol.dataReceived(data)
+        if data:
+            self._protocol.dataReceived(data)
+        else:
+            # not left to the reactor, which would look for much that is not there
+            self.connectionLost(_ENDED)
         return None
 
     def doWrite(self) -> Failure | None:
         """Send more of what waits."""
         try:
-            sent = self._socket.send(self._waiting)
+            sent = self._socket.send(self._waiting, _NOW)
         except OSError as error:
             return None if error.errno in _LATER else _LOST
         del self._waiting[:sent]
@@ -183,10 +192,13 @@ class Stream:
         if self._lost:
             return
         self._reactor.removeReader(self)
-        self._reactor.removeWriter(self)
+        if self._waiting:
+            self._reactor.removeWriter(self)
         self._lost = True
         self._socket.close()
-        self._protocol.connectionLost(reason)
+        # the two refer to each other, and what does waits for the garbage collector
+        protocol, self._protocol, self._producer = self._protocol, _NOBODY, None
+        protocol.connectionLost(reason)
 
 
 @implementer(IReadWriteDescriptor)
@@ -250,7 +262,6 @@ class Listener:
         self._begin(accepted, Address(*peer[:2]))
 
     def _begin(self, accepted: socket.socket, peer: Address) -> None:
-        accepted.setblocking(False)
         stream = Stream(accepted, peer, self._own(accepted), self._reactor, self._make())
         try:
             stream.begin()

@@ -29,16 +29,16 @@ def write(value: Any, writer: MessageWriter) -> None:
         TypeError: nothing of that type travels.
         OverflowError, ValueError: this value does not.
     """
-    if isinstance(value, ClassAd):
-        writer.ad(value.attributes)
-        return
-    if is_ad(value):
-        node = expression_of(value)
-        assert isinstance(node, Record)
-        writer.ad(node.attributes)
-        return
-    put = _WRITERS.get(type(value)) or _inherited(value)
+    put = _WRITERS.get(type(value))
+    if put is None:
+        put = _write_ad if is_ad(value) else _inherited(value)
     put(writer, value)
+
+
+def _write_ad(writer: MessageWriter, value: Any) -> None:
+    node = expression_of(value)
+    assert isinstance(node, Record)
+    writer.ad(node.attributes)
 
 
 _WRITERS: dict[type, Callable[[MessageWriter, Any], None]] = {
@@ -47,6 +47,7 @@ _WRITERS: dict[type, Callable[[MessageWriter, Any], None]] = {
     float: lambda writer, value: writer.real(value),
     str: lambda writer, value: writer.text(value),
     bytes: lambda writer, value: writer.raw(value),
+    ClassAd: lambda writer, value: writer.ad(value.attributes),
 }
 
 
@@ -75,9 +76,8 @@ def read(wanted: Any, reader: MessageReader) -> Any:
         return get(reader)
     if kind is bytes:
         return reader.rest() if wanted is bytes else reader.raw(len(wanted))
-    if kind is ClassAd or (kind.__name__ == "ClassAd" and kind.__module__.startswith("classad2")):
-        ad = ClassAd.of(reader.ad())
-        return ad if kind is ClassAd else kind(repr(ad))
+    if kind.__name__ == "ClassAd" and kind.__module__.startswith("classad2"):
+        return kind(repr(ClassAd.of(reader.ad())))
     raise TypeError(f"{wanted!r} is no format: an example or a type of what can travel")
 
 
@@ -86,4 +86,5 @@ _READERS: dict[type, Callable[[MessageReader], Any]] = {
     int: lambda reader: reader.integer(),
     float: lambda reader: reader.real(),
     str: lambda reader: reader.text(),
+    ClassAd: lambda reader: ClassAd.of(reader.ad()),
 }

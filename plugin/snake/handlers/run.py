@@ -89,6 +89,7 @@ class Run:
         self._deadline = math.inf
         self._values: list[Any] = []
         self._next: Callable[[], Request | None] | None = None
+        self._send_nothing = partial(steps.send, None)
         self._looping = self._held = self._gone = self._closing = False
 
     # --- what it is told -----------------------------------------------------------------------
@@ -179,29 +180,32 @@ class Run:
             self._next = partial(self._steps.throw, error)
             return
         self._request = request
-        if not self._held:
-            self._wait()
+        if self._held:
+            return
+        if request.formats is None and not request.timeout:
+            # nothing to read and nothing to wait for: whatever `_wait` found, it would say this
+            self._next = self._send_nothing
+            return
+        self._wait()
 
     def _reply(self, reply: tuple[Any, ...]) -> None:
         if reply and self._gone:
             raise PeerGone("the peer has closed the connection")
-        mark = self._writer.mark()
+        writer = self._writer
+        mark = writer.mark()
         for item in reply:
             try:
-                self._put(item)
+                if item is end_of_message:
+                    self._send(last=True)
+                elif item is not None:
+                    formats.write(item, writer)
+                    if writer.size >= PACKET_BODY:
+                        self._send(last=False)
             except BaseException:
-                self._writer.rollback(mark)
+                writer.rollback(mark)
                 raise
-            if self._writer.size == 0:
-                mark = self._writer.mark()
-
-    def _put(self, item: Any) -> None:
-        if item is end_of_message:
-            self._send(last=True)
-        elif item is not None:
-            formats.write(item, self._writer)
-            if self._writer.size >= PACKET_BODY:
-                self._send(last=False)
+            if writer.size == 0:
+                mark = writer.mark()
 
     def _send(self, last: bool) -> None:
         self._wire.send(self._writer, last)
@@ -236,7 +240,7 @@ class Run:
 
     def _timed_out(self) -> None:
         self._timer = None
-        self._resume(partial(self._steps.send, None))
+        self._resume(self._send_nothing)
 
     def look_at_deadline(self, now: float) -> None:
         """Give up on the payload if it should have been here by now; called every few seconds."""
@@ -258,7 +262,7 @@ class Run:
     def _begin_reading(self) -> None:
         self._cancel()
         if self._request.formats is None:
-            self._resume(partial(self._steps.send, None))
+            self._resume(self._send_nothing)
             return
         self._values = []
         self._phase = _Phase.READING

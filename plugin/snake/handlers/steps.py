@@ -73,6 +73,15 @@ class Steps:
                 return None
             except Exception as error:
                 raise HandlerFailed from error
+            if type(yielded) is tuple and len(yielded) == 3:
+                reply, timeout, formats = yielded
+                # the common ones, without the search for what may be wrong with them
+                if (
+                    (timeout is None or (type(timeout) is int and timeout >= 0))
+                    and (reply is None or type(reply) is tuple)
+                    and (formats is None or type(formats) is tuple)
+                ):
+                    return Request(reply, timeout, formats)
             mistake = _mistake(yielded)
             if mistake is None:
                 return Request(*yielded)
