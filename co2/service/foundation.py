@@ -28,7 +28,17 @@ from co2.service.surroundings import Surroundings
 from co2.web.front import FrontPage
 from co2.wire.limits import DEFAULT_LIMITS
 
-FEATURES = ("conversations", "relayed", "redelivered", "fine_times")
+FEATURES = (
+    "conversations",
+    "relayed",
+    "redelivered",
+    "fine_times",
+    "collect",
+    "receipts",
+    "topics",
+    "retain",
+    "cascade",
+)
 """What of the protocol this server speaks, beyond what every version has."""
 
 _KEPT_BYTES = {"relay.relay": "data"}
