@@ -40,15 +40,21 @@ class Figures:
         assert not wrong, f"{self}\n" + "\n".join(wrong)
 
 
+def lines(file: Path) -> list[str]:
+    """Read the whole lines of a file that may be written to meanwhile."""
+    text = file.read_text()
+    return text[: text.rfind("\n") + 1].splitlines()
+
+
 def numbers(file: Path) -> list[int]:
     """Read a file of numbers."""
-    return [int(word) for word in file.read_text().split()]
+    return [int(line) for line in lines(file)]
 
 
 def received(folder: Path) -> list[tuple[str, int, bool]]:
     """Read what a recorder received: author, number, marked."""
-    lines = (line.split() for line in (folder / "received").read_text().splitlines())
-    return [(author, int(number), marked == "1") for author, number, marked in lines]
+    words = (line.split() for line in lines(folder / "received"))
+    return [(author, int(number), marked == "1") for author, number, marked in words]
 
 
 def await_last(folder: Path, last: dict[str, int], patience: float = 60.0) -> None:
