@@ -49,6 +49,10 @@ class Caller(NamedTuple):
         """What a conversation is bound to: the same program may use several connections."""
         return (self.ip, self.who)
 
+    def as_struct(self) -> dict[str, str]:
+        """Give what travels with a call that a relay passes on, for the target to judge."""
+        return {"who": self.who, "ip": self.ip, "level": self.level.word}
+
 
 class Encoded(NamedTuple):
     """A value with the bytes that stand for it, so that nobody has to write it again.

@@ -95,7 +95,7 @@ class Calling:
                     "token": token,
                     "method": method,
                     "params": params,
-                    "caller": {"who": caller.who, "ip": caller.ip, "level": caller.level.word},
+                    "caller": caller.as_struct(),
                 }
             ],
         )

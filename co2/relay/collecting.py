@@ -295,10 +295,9 @@ def _read_receipt(one: Mapping[str, Any]) -> Any:
 
 
 def _as_struct(call: _Call) -> dict[str, Any]:
-    caller = call.caller
     return {
         "call": call.number,
         "method": call.method,
         "params": call.params,
-        "caller": {"who": caller.who, "ip": caller.ip, "level": caller.level.word},
+        "caller": call.caller.as_struct(),
     }

@@ -75,6 +75,17 @@ class Collector:
             self._loop = ensureDeferred(self._run())
             self._loop.addErrback(self._stopped)
 
+    def follow(self, state: str) -> None:
+        """Collect if the relay cannot connect to this host, and stop if it can.
+
+        Args:
+            state: the one that the relay sees this host in.
+        """
+        if state == "poll":
+            self.start()
+        elif state == "online":
+            self.stop()
+
     def stop(self) -> Deferred[None]:
         """Stop collecting."""
         loop, self._loop = self._loop, None

@@ -158,7 +158,7 @@ class SatellitePart:
         courier = self._open_courier(relay)
         self.outbox.add_courier(_RELAY, courier)
         base.doors.open(self._notify_token, self.inbox.take)
-        self.collector = self._make_collector(relay)
+        collector = self.collector = self._make_collector(relay)
 
         def enrolled(answer: dict[str, Any]) -> None:
             proof = {"host_id": answer["host_id"], "token": answer["token"]}
@@ -172,7 +172,7 @@ class SatellitePart:
             self._request,
             enrolled,
             base.settings.send_timeout,
-            stands=self._stands,
+            stands=collector.follow,
         )
         self.enrolment.start()
 
@@ -189,15 +189,6 @@ class SatellitePart:
             lambda: self.enrolment.register_again() if self.enrolment is not None else None,
             base.settings.send_timeout,
         )
-
-    def _stands(self, state: str) -> None:
-        """Collect if the relay cannot connect to this host, and stop if it can."""
-        if self.collector is None:
-            return
-        if state == "poll":
-            self.collector.start()
-        elif state == "online":
-            self.collector.stop()
 
     def _ask_receipts(self, sent: Sent) -> Deferred[list[dict[str, Any]]]:
         if self.enrolment is None:

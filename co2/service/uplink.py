@@ -89,7 +89,7 @@ class Uplink:
             self._request,
             self._enrolled,
             base.settings.send_timeout,
-            stands=self._stands,
+            stands=self._collector.follow,
         )
 
     def start(self) -> None:
@@ -142,12 +142,6 @@ class Uplink:
         proof = {"via": answer["host_id"], "token": answer["token"]}
         self.courier.readdress(encode_members(proof))
         self.courier.resume()
-
-    def _stands(self, state: str) -> None:
-        if state == "poll":
-            self._collector.start()
-        elif state == "online":
-            self._collector.stop()
 
     def _notified(self, message: Mapping[str, Any]) -> Deferred[Any]:
         return ensureDeferred(self._accept(message))
