@@ -22,9 +22,10 @@ from co2.relay.intake import Intake
 from co2.relay.limiter import Limiter
 from co2.relay.lines import Lines
 from co2.relay.pinger import Pinger
+from co2.relay.presence import PUSHED
 from co2.relay.procedures import RelayProcedures
 from co2.relay.receipts import Receipts
-from co2.relay.roster import PUSHED, Roster
+from co2.relay.roster import Roster
 from co2.testing.network import MemoryNetwork
 from co2.testing.state import MemoryState
 from co2.wire.xmlrpc import decode_call, encode_fault, encode_members, encode_reply

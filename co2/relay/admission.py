@@ -27,7 +27,8 @@ from co2.model.hosts import (
     is_loopback,
 )
 from co2.model.topics import TopicFilter
-from co2.relay.roster import Presence, Roster
+from co2.relay.presence import Presence
+from co2.relay.roster import Roster
 
 _KNOWN: dict[str, type | tuple[type, ...]] = {
     "port": int,

@@ -24,7 +24,8 @@ from co2.model.hosts import HostState
 from co2.relay.admission import parse_host_id
 from co2.relay.collecting import Collecting
 from co2.relay.lines import Lines
-from co2.relay.roster import Presence, Roster
+from co2.relay.presence import Presence
+from co2.relay.roster import Roster
 from co2.wire.xmlrpc import encode_call, read_reply
 
 _DEFAULT_TIMEOUT = 30.0

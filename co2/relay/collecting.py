@@ -20,7 +20,7 @@ from co2.errors import Gone, InvalidParams, QueueFull, ShuttingDown, TimedOut, r
 from co2.interfaces import IJournal
 from co2.model.calls import Caller, Encoded
 from co2.model.messages import Entry
-from co2.relay.roster import Presence
+from co2.relay.presence import Presence
 from co2.wire.xmlrpc import encode_members
 
 _MOST = 1000

@@ -25,7 +25,8 @@ from co2.model.hosts import HostState
 from co2.model.messages import Cursor, Entry, Message, Outcome
 from co2.model.recent import Recent
 from co2.relay.collecting import Collecting
-from co2.relay.roster import Presence, Roster
+from co2.relay.presence import Presence
+from co2.relay.roster import Roster
 from co2.wire.xmlrpc import encode_members
 
 _TOPICS = 100_000

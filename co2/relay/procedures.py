@@ -18,8 +18,9 @@ from co2.relay.admission import Admission, check_request
 from co2.relay.calling import Calling
 from co2.relay.fanout import Fanout
 from co2.relay.intake import Intake
+from co2.relay.presence import Presence
 from co2.relay.receipts import Receipts
-from co2.relay.roster import Presence, Roster
+from co2.relay.roster import Roster
 
 _LONGEST_STRETCH = 1000
 

@@ -24,9 +24,10 @@ from co2.relay.intake import Intake
 from co2.relay.limiter import Limiter
 from co2.relay.lines import Lines
 from co2.relay.pinger import Pinger
+from co2.relay.presence import PUSHED, Presence
 from co2.relay.procedures import RelayProcedures
 from co2.relay.receipts import Receipts
-from co2.relay.roster import PUSHED, Presence, Roster
+from co2.relay.roster import Roster
 from co2.service.foundation import Foundation
 from co2.service.uplink import Uplink
 from co2.wire.xmlrpc import encode_members
