@@ -233,7 +233,7 @@ def test_what_is_no_answer_is_a_transport_failure():
     """Not a parse error of the caller's own document."""
     net = Net()
     net.sats[1].answers["co2.relayed"] = b"<html>"
-    with pytest.raises(TransportFailed, match="no XML-RPC"):
+    with pytest.raises(TransportFailed, match="does not answer XML-RPC"):
         result_of(call(net, {"host_id": net.answers[1]["host_id"]}))
 
 

@@ -13,6 +13,7 @@ from co2.errors import (
     ShuttingDown,
     TransportFailed,
 )
+from co2.model.hosts import Address
 from co2.satellite.collector import Collector
 from co2.testing.clock import ClockReactor
 from co2.wire.xmlrpc import decode_call, encode_fault, encode_reply
@@ -22,6 +23,8 @@ pytestmark = pytest.mark.usefixtures("logged_failures")
 
 class Relay:
     """The relay as a peer, whose answers a test gives by hand."""
+
+    address = Address("10.0.0.1", 2004)
 
     def __init__(self):
         self.asked: list = []

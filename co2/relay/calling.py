@@ -11,14 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from co2.errors import (
-    Denied,
-    DocumentError,
-    Fault,
-    InvalidParams,
-    TransportFailed,
-    remote_error,
-)
+from co2.errors import Denied, InvalidParams
 from co2.model.calls import Caller, Level
 from co2.model.hosts import HostState
 from co2.relay.admission import parse_host_id
@@ -26,7 +19,7 @@ from co2.relay.collecting import Collecting
 from co2.relay.lines import Lines
 from co2.relay.presence import Presence
 from co2.relay.roster import Roster
-from co2.wire.xmlrpc import encode_call, read_reply
+from co2.wire.xmlrpc import decode_reply, encode_call
 
 _DEFAULT_TIMEOUT = 30.0
 _LONGEST_TIMEOUT = 3600.0
@@ -63,15 +56,8 @@ class Calling:
         if presence.state is HostState.POLL:
             return await self._collecting.call(presence, method, params, caller, timeout)
         body = self._compose(presence, method, params, caller)
-        try:
-            reply = read_reply(await self._lines.call(presence, body, timeout))
-        except DocumentError as error:
-            raise TransportFailed(
-                f"{presence.registration.host_id} answered what is no XML-RPC: {error.text}"
-            ) from None
-        if isinstance(reply, Fault):
-            raise remote_error(reply)
-        return reply
+        document = await self._lines.call(presence, body, timeout)
+        return decode_reply(document, whose=str(presence.registration.host_id))
 
     def _target(self, request: Mapping[str, Any]) -> Presence:
         nick = request.get("nick")

@@ -162,7 +162,8 @@ class Collector:
         self._log.warn("a call's answer was not taken: {why}", why=str(failure.value))
 
     async def _post(self, method: str, struct: dict[str, Any], timeout: float) -> Any:
-        return decode_reply(await self._peer.post((encode_call(method, [struct]),), timeout))
+        answer = await self._peer.post((encode_call(method, [struct]),), timeout)
+        return decode_reply(answer, whose=f"the relay {self._peer.address}")
 
 
 def _refusal(failure: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from co2.errors import BadValue, Fault, remote_error
+from co2.errors import BadValue, DocumentError, Fault, Unreachable, remote_error
 from co2.model.calls import Call, Encoded
 from co2.wire.encoder import MOST_DEPTH, unsupported, write_members, write_value
 from co2.wire.general import read_document
@@ -93,14 +93,24 @@ def _keep(call: Call, keep: Mapping[str, str], text: str | None) -> None:
     struct[member] = keep_value(value, member) if text is None else keep_text(text, value, member)
 
 
-def decode_reply(document: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
+def decode_reply(
+    document: bytes, limits: Limits = DEFAULT_LIMITS, whose: str = "the other side"
+) -> Any:
     """Read the answer to a call, and give its value.
 
+    Args:
+        document: the whole body of the answer.
+        limits: what it must keep within.
+        whose: who answered, for the text of an error.
+
     Raises:
+        Unreachable: the answer is none, or beyond the limits: as good as no answer at all.
         Co2Error: what `remote_error` gives for a fault that came.
-        DocumentError: the answer is none, or beyond the limits.
     """
-    reply = read_reply(document, limits)
+    try:
+        reply = read_reply(document, limits)
+    except DocumentError as error:
+        raise Unreachable(f"{whose} does not answer XML-RPC as it should: {error.text}") from None
     if isinstance(reply, Fault):
         raise remote_error(reply)
     return reply
@@ -111,7 +121,7 @@ def read_reply(document: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
 
     Raises:
         DocumentError: the answer is none, or beyond the limits. That the other side answered with
-            a fault of the same code is another matter, which `decode_reply` cannot tell apart.
+            a fault of the same code is another matter, and given as a value here.
     """
     values = scan_answer(document, limits)
     if values is not None:
