@@ -129,6 +129,16 @@ def test_a_fault_that_is_none_is_a_bad_answer(struct: str) -> None:
         read_reply(document.encode())
 
 
+@pytest.mark.parametrize("around", [" ", "\n", "\r\n\t"])
+def test_white_space_around_a_method_name_is_no_part_of_it(around: str) -> None:
+    """Read it is dropped, inside of the name it stays; nobody writes what would be dropped."""
+    document = b"<methodCall><methodName>%s</methodName></methodCall>"
+    assert decode_call(document % f"{around}ping{around}".encode()).method == "ping"
+    assert decode_call(document % b" pi ng ").method == "pi ng"
+    with pytest.raises(UnsupportedValue, match="white space around it"):
+        encode_call(f"ping{around}", [])
+
+
 @pytest.mark.parametrize(
     ("document", "error"),
     [
