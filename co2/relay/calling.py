@@ -1,9 +1,9 @@
 """`relay.call`: a method of one satellite, asked for through the relay.
 
 The relay lends nobody its own rights (PROTOCOL section 4). To a co2 satellite the call goes by
-`co2.relayed`, with who called and at which level, and the satellite decides. A satellite that is
-not co2's cannot know the difference between its relay and the relay's callers, so for those the
-relay itself asks for the level `call`.
+`co2.relayed`, or with what it collects, with who called and at which level, and the satellite
+decides. A satellite that is not co2's does not look at that: to it whatever its relay brings is
+its relay's. So for those the relay itself asks for the level `call`.
 """
 
 from __future__ import annotations
@@ -53,9 +53,11 @@ class Calling:
         """
         presence = self._target(request)
         method, params, timeout = _parse(request)
+        if not _judges_callers(presence):
+            _require_call(presence, caller)
         if presence.state is HostState.POLL:
             return await self._collecting.call(presence, method, params, caller, timeout)
-        body = self._compose(presence, method, params, caller)
+        body = _compose(presence, method, params, caller)
         document = await self._lines.call(presence, body, timeout)
         return decode_reply(document, whose=str(presence.registration.host_id))
 
@@ -65,27 +67,32 @@ class Calling:
             return self._roster.find_nick(nick)
         return self._roster.find(parse_host_id(request).random)
 
-    def _compose(self, presence: Presence, method: str, params: list[Any], caller: Caller) -> bytes:
-        token = presence.registration.notify_token
-        if not presence.registration.co2 or token is None:
-            if caller.level < Level.CALL:
-                raise Denied(
-                    f"{presence.registration.host_id} cannot tell its relay from the relay's "
-                    f"callers, so relay.call needs call; you are {caller.who} with "
-                    f"{caller.level.word}"
-                )
-            return encode_call(method, params)
-        return encode_call(
-            "co2.relayed",
-            [
-                {
-                    "token": token,
-                    "method": method,
-                    "params": params,
-                    "caller": caller.as_struct(),
-                }
-            ],
+
+def _judges_callers(presence: Presence) -> bool:
+    """Tell whether a satellite is told who calls, and looks at it."""
+    registration = presence.registration
+    told = presence.state is HostState.POLL or registration.notify_token is not None
+    return registration.co2 and told
+
+
+def _require_call(presence: Presence, caller: Caller) -> None:
+    if caller.level < Level.CALL:
+        raise Denied(
+            f"{presence.registration.host_id} cannot tell its relay from the relay's callers, so "
+            f"relay.call needs call; you are {caller.who} with {caller.level.word}"
         )
+
+
+def _compose(presence: Presence, method: str, params: list[Any], caller: Caller) -> bytes:
+    if not _judges_callers(presence):
+        return encode_call(method, params)
+    request = {
+        "token": presence.registration.notify_token,
+        "method": method,
+        "params": params,
+        "caller": caller.as_struct(),
+    }
+    return encode_call("co2.relayed", [request])
 
 
 def _parse(request: Mapping[str, Any]) -> tuple[str, list[Any], float]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
 
-from co2 import __version__
 from co2.delivery.backoff import Backoff
 from co2.delivery.courier import Courier
 from co2.delivery.outcomes import retry_as_told
@@ -25,7 +24,7 @@ from co2.satellite.enrolment import Enrolment
 from co2.satellite.inbox import Inbox
 from co2.satellite.outbox import Outbox, struct_for_plugins
 from co2.satellite.procedures import SatelliteProcedures
-from co2.service.foundation import Foundation, notify_token
+from co2.service.foundation import PROPERTIES, Foundation, notify_token
 from co2.service.relay_part import BATCH, WRITTEN_AHEAD, until
 from co2.wire.xmlrpc import encode_members
 
@@ -204,7 +203,7 @@ class SatellitePart:
             "secret": identity.secret,
             "notify_token": self._notify_token,
             **self._wishes(),
-            "properties": {"version": __version__},
+            "properties": PROPERTIES,
         }
 
     def _wishes(self) -> dict[str, Any]:
