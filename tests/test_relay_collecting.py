@@ -414,6 +414,7 @@ MISTAKES = [
     {"after": True},
     {"max": 0},
     {"wait": -1},
+    {"have": "1"},
     {"receipts": 5},
     {"heard": "c1"},
     {"heard": [1]},
@@ -513,3 +514,69 @@ def test_history_is_read_in_stretches():
     with pytest.raises(InvalidParams):
         post.room.procedures.get_history({"max": 0})
     assert post.presence.state is HostState.POLL
+
+
+# -- what is in hand -------------------------------------------------------------------------------
+
+
+def test_what_a_host_has_in_hand_is_neither_given_again_nor_acknowledged():
+    """Its plugins are at it; what is behind comes, and all of it again if the host dies."""
+    post = Post()
+    for number in range(4):
+        post.send(number)
+    assert post.collect(max=2)["data"] == [0, 1]
+    assert post.collect(0, have=2)["data"] == [2, 3]
+    assert post.presence.cursor == 0
+    waiting = post.ask(0, have=4, wait=20)
+    post.send("new")
+    post.room.pass_time(0.01)
+    assert opened(result_of(waiting))["data"] == ["new"]
+    post.collect(2, have=5, receipts=[{"seq": 1, "plugins": {"p": "raised: x"}}])
+    assert post.presence.cursor == 2
+    again = post.collect()
+    assert again["data"] == [2, 3, "new"]
+    assert all(one["redelivered"] for one in again["messages"])
+
+
+def test_a_host_has_no_more_in_hand_than_so_many():
+    """The relay remembers what it has given and was not told of."""
+    post = Post(most=5000, burst=5000)
+    for number in range(1200):
+        post.send(number)
+    have = 0
+    for _ in range(4):
+        answer = post.collect(0, have=have, max=400)
+        have = answer["after"]
+    assert have == 1000
+    assert answer["data"] == []
+    assert post.collect(10, have=have, max=400)["data"] == list(range(1000, 1010))
+
+
+def test_what_is_in_hand_is_looked_behind_once():
+    """A backlog that the host does not want is not read over and over while a plugin is slow."""
+    post = Post(most=5000, burst=5000)
+    secret = {"random": post.presence.random, "token": post.host["token"]}
+    post.room.register("10.0.0.2", callback=False, topics=["wanted"], **secret)
+    post.send("first", topic="wanted")
+    assert post.collect()["data"] == ["first"]
+    for number in range(3000):
+        post.send(number, topic="other")
+    waiting = post.ask(0, have=1, wait=20)
+    post.room.pass_time(1.0)
+    assert not waiting.called
+    post.send("last", topic="wanted")
+    post.room.pass_time(0.1)
+    assert opened(result_of(waiting))["data"] == ["last"]
+    assert post.presence.cursor == 0
+
+
+def test_a_greeting_in_hand_is_not_given_again():
+    """Last values are messages like others to the plugins that have them."""
+    post = Post()
+    post.send("last", topic="t", retain=True)
+    post.host = post.room.register("10.0.0.2", port=3000, callback=False)
+    first = post.collect()
+    assert first["data"] == ["last"]
+    assert post.collect(0, have=first["after"])["data"] == []
+    assert not post.presence.greeted
+    assert post.collect(0)["data"] == ["last"]

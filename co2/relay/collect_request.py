@@ -19,6 +19,7 @@ class CollectRequest:
 
     Attributes:
         after: number of the last message that the host has worked off.
+        have: number of the last message that it has in hand, which is not to be given again.
         most: messages that it wants at most.
         wait: seconds that it waits for something to come.
         receipts: number of a message to what its plugins said, or the error that it refused it by.
@@ -26,6 +27,7 @@ class CollectRequest:
     """
 
     after: int
+    have: int
     most: int
     wait: float
     receipts: Mapping[int, Any]
@@ -45,12 +47,16 @@ def read_request(request: Mapping[str, Any], longest: float) -> CollectRequest:
     after, most, wait = request.get("after", 0), request.get("max", 100), request.get("wait", 0)
     if isinstance(after, bool) or not isinstance(after, int):
         raise InvalidParams("relay.collect: 'after' is not the number of the last message")
+    have = request.get("have", 0)
+    if isinstance(have, bool) or not isinstance(have, int):
+        raise InvalidParams("relay.collect: 'have' is not the number of a message")
     if isinstance(most, bool) or not isinstance(most, int) or most < 1:
         raise InvalidParams("relay.collect: 'max' is not a number of messages above 0")
     if isinstance(wait, bool) or not isinstance(wait, int | float) or not wait >= 0:
         raise InvalidParams("relay.collect: 'wait' is not a number of seconds")
     return CollectRequest(
         after,
+        have,
         min(most, _MOST),
         min(float(wait), longest),
         _read_receipts(request.get("receipts")),

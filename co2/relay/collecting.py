@@ -5,8 +5,9 @@ has acknowledged, and calls that others make to it (`call_box`). Its cursor move
 acknowledges, so a lost answer is given again. One request waits at a time for a host; a newer one
 sends the older one home empty.
 
-A desk remembers what was given at it and is not acknowledged, without the messages' content: at
-most as many as one answer holds, because every answer begins behind the cursor.
+A host whose plugins are slow asks for more before they are done: what it has in hand (`have`) is
+not given again, and not acknowledged either. A desk remembers what was given at it and is not
+acknowledged, without the messages' content, and gives no more than so many.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from co2.relay.presence import Presence
 from co2.wire.xmlrpc import encode_members
 
 _MOST_BYTES = 1024 * 1024
+_MOST_IN_HAND = 1000
 _LONGEST_WAIT = 60.0
 _STRETCH = 512
 """Entries that are passed over until others have their turn: some milliseconds, from a file."""
@@ -94,14 +96,15 @@ class Collecting:
         desk.calls.begin_request(asked.heard)
         self._acknowledge(presence, desk, errand, asked)
         until = self._clock.seconds() + asked.wait
-        answer, more = self._gather(presence, desk, errand, asked)
+        begin = max(presence.cursor, min(asked.have, desk.handed))
+        answer, more = self._gather(presence, desk, errand, asked, begin)
         while not answer["messages"] and not answer["calls"] and not self._closed:
             left = 0.0 if more else until - self._clock.seconds()
             if left <= 0 and not more:
                 break
             if not await self._wait(desk, left, more):
                 break
-            answer, more = self._gather(presence, desk, errand, asked)
+            answer, more = self._gather(presence, desk, errand, asked, answer["after"])
         return answer
 
     def wake(self) -> None:
@@ -147,43 +150,54 @@ class Collecting:
             errand.greeted()
 
     def _gather(
-        self, presence: Presence, desk: _Desk, errand: Errand, asked: CollectRequest
+        self, presence: Presence, desk: _Desk, errand: Errand, asked: CollectRequest, begin: int
     ) -> tuple[dict[str, Any], bool]:
-        """Give an answer, and whether there may be more that was not looked at yet."""
+        """Give an answer from behind `begin`, and whether more was not looked at yet."""
         messages: list[Encoded] = []
-        last, more = presence.settled, False
+        last, more = max(begin, presence.settled), False
         # Whom a courier brings its messages, because it can be called after all, gets none here.
         if presence.courier is None:
-            messages = self._greet(presence, desk, errand)
+            messages = self._greet(presence, desk, errand, asked)
             greets = bool(messages)
-            last, more = self._read_on(presence, desk, errand, asked.most, messages)
+            last, more = self._read_on(presence, desk, errand, last, asked.most, messages)
             desk.handed = max(desk.handed, last)
             presence.reached = max(presence.reached, desk.handed)
             if greets:
                 # The greeting has no numbers of its own: it is acknowledged with what goes with it.
                 desk.greeted_with = last
-            if not messages:
+            if not messages and all(refused for _, refused in desk.given.values()):
                 self._pass_over(presence, desk, errand, last)
         calls = desk.calls.hand_out(asked.heard)
         return {"messages": messages, "calls": calls, "after": last}, more
 
-    def _greet(self, presence: Presence, desk: _Desk, errand: Errand) -> list[Encoded]:
-        if presence.greeted:
+    def _greet(
+        self, presence: Presence, desk: _Desk, errand: Errand, asked: CollectRequest
+    ) -> list[Encoded]:
+        in_hand = desk.greeting is not None and asked.have >= desk.greeted_with
+        if presence.greeted or in_hand:
             return []
         desk.greeting = desk.greeting or list(errand.greeting())
         presence.greeted = not desk.greeting
         return [self._write(presence, errand, entry, False) for entry in desk.greeting]
 
     def _read_on(
-        self, presence: Presence, desk: _Desk, errand: Errand, most: int, messages: list[Encoded]
+        self,
+        presence: Presence,
+        desk: _Desk,
+        errand: Errand,
+        last: int,
+        most: int,
+        messages: list[Encoded],
     ) -> tuple[int, bool]:
-        """Add what is for the host to `messages`.
+        """Add what is for the host, from behind number `last`, to `messages`.
 
         Returns:
             the number up to which was looked, and whether it was only for others' sake that no
             further.
         """
-        last, size, looked = presence.cursor, 0, 0
+        size, looked = 0, 0
+        in_hand = sum(seq <= last for seq in desk.given)
+        most = min(most, _MOST_IN_HAND - in_hand)
         while len(messages) < most and size < _MOST_BYTES and looked < _STRETCH:
             entries = self._journal.read(last, max(most - len(messages), looked))
             if not entries:

@@ -20,6 +20,7 @@ from co2.model.messages import Cursor, Entry
 from co2.model.settings import UpstreamSetting
 from co2.satellite.collector import Collector
 from co2.satellite.enrolment import Enrolment
+from co2.satellite.handed_calls import HandedCalls
 from co2.service.foundation import PROPERTIES, Foundation, notify_token
 from co2.wire.xmlrpc import encode_members
 
@@ -77,7 +78,7 @@ class Uplink:
             self._backoff(),
             self._proof,
             lambda message: ensureDeferred(self._take(message)),
-            self._refuse_call,
+            HandedCalls(self._peer(), self._proof, self._refuse_call, base.settings.send_timeout),
             self._register_again,
             base.settings.send_timeout,
         )
