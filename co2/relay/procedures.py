@@ -88,10 +88,10 @@ class RelayProcedures:
                 identity), `token` with `random` (the one this relay gave), `roles`, `callback`
                 (False: do not try to call back), `notify_token` (shown with every notify),
                 `journal_id` with `after` (both as this relay gave them: what you have already, if
-                the relay should remember less), `topics` (patterns of what you want; all if absent),
-                `backlog` ('newest': of what came meanwhile the newest of each author and topic),
-                `properties` (of them, `capabilities` is an array of what a host that cannot be
-                asked has: 'nil' if it reads nil, 'co2' if it judges callers by itself).
+                the relay should remember less), `topics` (patterns of what you want; all if
+                absent), `backlog` ('newest': of what came meanwhile the newest of each author and
+                topic), `properties` (of them, `capabilities` is an array of what a host that
+                cannot be asked has: 'nil' if it reads nil, 'co2' if it judges callers by itself).
 
         Returns:
             `{'host_id', 'relay_id', 'journal_id', 'lease', 'epoch', 'token', 'after', 'state'}`;
