@@ -415,6 +415,70 @@ def test_resuming_what_is_under_way_changes_nothing():
     assert route.peer.numbers == [1, 2]
 
 
+PENDING = encode_reply({"id": "1", "pending": True})
+
+
+def test_what_a_peer_is_still_at_holds_up_nothing_behind_it():
+    """It is asked about again, and settled first; the others' answers are kept until then."""
+    route = Route(messages=3, window=1)
+    route.courier.resume()
+    route.answer(0, PENDING)
+    assert route.peer.numbers == [1, 2]
+    route.answer(1)
+    assert (route.settled, route.courier.cursor) == ([], 0)
+    route.clock.pass_time(1.1)
+    assert route.peer.numbers == [1, 2, 3, 1]
+    assert route.peer.structs[-1]["redelivered"]
+    route.answer(2)
+    route.answer(3)
+    assert route.settled == [1, 2, 3]
+    assert route.courier.cursor == 3
+    assert route.clock.getDelayedCalls() == []
+
+
+def test_what_is_pending_is_asked_about_until_it_is_told():
+    """Once a second, and a refusal is an answer too."""
+    route = Route(messages=1)
+    route.courier.resume()
+    route.answer(0, PENDING)
+    for index in range(1, 4):
+        route.clock.pass_time(1.0)
+        assert len(route.peer.answers) == index + 1
+        if index < 3:
+            route.answer(index, PENDING)
+    route.fault(3, PluginRaised("no"))
+    assert [(seq, type(outcome)) for seq, outcome in route.told] == [(1, PluginRaised)]
+
+
+def test_a_failure_takes_back_what_is_pending():
+    """Also what was answered behind it: all comes again, in order, and nothing is settled twice."""
+    route = Route(messages=3)
+    route.courier.resume()
+    route.answer(0, PENDING)
+    route.answer(1)
+    route.lose(2)
+    assert route.courier.cursor == 0
+    route.peer.take()
+    route.clock.pass_time(10.0)
+    for index in range(3, 6):
+        route.answer(index)
+    assert route.peer.numbers == [1, 2, 3]
+    assert route.settled == [1, 2, 3]
+    assert route.clock.getDelayedCalls() == []
+
+
+def test_a_peer_has_no_more_in_hand_than_so_many():
+    """One that is at everything and settles nothing does not fill this host."""
+    route = Route(messages=1_200, most=2_000, window=1)
+    route.courier.resume()
+    for index in range(1_000):
+        route.answer(index, PENDING)
+    assert len(route.peer.answers) == 1_000
+    route.clock.pass_time(1.0)
+    route.answer(1_000)
+    assert route.peer.numbers[-2:] == [1, 1_001]
+
+
 @pytest.mark.parametrize("batch", [1, 64])
 def test_a_long_unwanted_backlog_leaves_others_their_turns(batch):
     """It is passed over in stretches; what is wanted at its end is brought, after other work."""

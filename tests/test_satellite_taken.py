@@ -87,7 +87,7 @@ class TestSqliteTaken(TakenContract):
         """A hundred messages of one answer take two commits, and plugins see them in order."""
         seen = []
         plugin = RecordingReceiver(seen)
-        inbox = Inbox(lambda: [plugin], lambda: "made", self.make_taken())
+        inbox = Inbox(lambda: [plugin], lambda: "made", self.make_taken(), self.shelf.reactor)
         commits = []
         self.shelf.open_files[-1]._writing.set_trace_callback(
             lambda sql: commits.append(sql) if sql == "COMMIT" else None

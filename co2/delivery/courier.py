@@ -10,12 +10,16 @@ When the way fails, everything in flight is taken back: the courier goes back to
 written a second time says `redelivered`. An answer that belongs to an earlier try is ignored, and
 its post is cancelled, lest it arrive after all and overtake.
 
+A peer whose plugin is slow answers that a message is `pending`: it has it, and will say later what
+became of it. What is behind goes on meanwhile, the cursor does not, and the courier asks again from
+time to time, by posting the message once more, which the peer knows by its id.
+
 A long backlog of which nothing is for the peer is passed over in stretches, with a turn for the
 others after each.
 
 Invariants: no message is posted before an earlier one that is neither settled nor in flight; every
-message that is wanted and not missed is settled once, in order; at most one timer runs; nothing is
-posted while paused, waiting or closed.
+message that is wanted and not missed is settled once, in order; at most one timer runs for what is
+to be written, and one for what is pending; nothing is posted while paused, waiting or closed.
 """
 
 from __future__ import annotations
@@ -50,6 +54,13 @@ _MOST_BYTES = 256 * 1024
 
 _STRETCH = 512
 """Entries that are passed over until others have their turn: some milliseconds, from a file."""
+
+
+_MOST_IN_HAND = 1000
+"""Messages that a peer may have without having said what became of them."""
+
+_ASK_AGAIN = 1.0
+"""Seconds until a peer is asked again about what is pending."""
 
 
 class CourierState(Enum):
@@ -131,6 +142,7 @@ class Courier:
         self._posts = 0
         self._passed = 0
         self._timer: IDelayedCall | None = None
+        self._asking: IDelayedCall | None = None
         self._writing = False
         self._run = 0
 
@@ -196,7 +208,8 @@ class Courier:
     # -- writing -------------------------------------------------------------------------------
 
     def _may_post(self) -> bool:
-        return self.state is CourierState.SENDING and self._posts < self._pace.posts(self.tries)
+        room = self._posts < self._pace.posts(self.tries) and len(self._flight) < _MOST_IN_HAND
+        return self.state is CourierState.SENDING and room
 
     def _greet(self) -> None:
         self._post(self._flight.greet(self._pace.greetings(self._flight.written, self.tries)))
@@ -214,7 +227,7 @@ class Courier:
         if batch:
             self._post(batch)
             return True
-        self._flight.settle_refused()
+        self._flight.settle()
         self._passed += len(entries)
         if self._passed >= _STRETCH and self.state is CourierState.SENDING:
             self._timer = self._clock.callLater(0, self._waited)
@@ -232,7 +245,7 @@ class Courier:
                 self._flight.pass_over(entry)
                 continue
             flying = self._flight.begin(entry, self._refuses(entry))
-            if flying.refused is None:
+            if not flying.landed:
                 batch.append(flying)
                 size += len(entry.xml)
         return batch
@@ -266,12 +279,12 @@ class Courier:
             self._rewind()
         else:
             self._pace.took(batch)
-            if not all(self._take(one, run) for one in replies):
+            if not all(self._take(*one, run) for one in zip(batch, replies, strict=True)):
                 return
         self.wake()
 
-    def _take(self, reply: Any, run: int) -> bool:
-        """Settle the foremost message by its reply; tell whether the run goes on."""
+    def _take(self, flying: Flying, reply: Any, run: int) -> bool:
+        """Settle a message by its reply; tell whether the run goes on."""
         outcome = remote_error(reply) if isinstance(reply, Fault) else reply
         if outcome is not reply:
             wait = self._retry(outcome)
@@ -283,8 +296,22 @@ class Courier:
         self.tries = 0
         self.trouble = ""
         self._backoff.reset()
-        self._flight.settle(outcome)
+        if isinstance(reply, dict) and reply.get("pending") is True:
+            flying.pending = True
+            if self._asking is None:
+                self._asking = self._clock.callLater(_ASK_AGAIN, self._ask_again)
+        else:
+            self._flight.land(flying, outcome)
         return run == self._run
+
+    def _ask_again(self) -> None:
+        """Ask what became of messages that were pending."""
+        self._asking = None
+        pending = self._flight.pending(self._pace.messages(self._flight.written, self.tries))
+        for one in pending:
+            one.pending = False
+        if pending:
+            self._post(pending)
 
     def _failed(self, failure: Failure, run: int) -> None:
         if run != self._run:
@@ -316,6 +343,9 @@ class Courier:
         self._posts = 0
         flying = self._flight.take_back()
         self._stop_timer()
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
         for one in flying:
             if one.answer is not None:
                 one.answer.cancel()

@@ -3,9 +3,10 @@
 Decides when a message is settled and where the cursor stands. Knows no bytes, no posts, no clock.
 
 How it works. Messages take off in the journal's order, and are settled in that order. One that is
-refused before it is sent takes its place too, and is settled when its turn has come. What is not
-for the peer is passed over: it is settled together with the message before it. The greeting, last
-values from before the peer came, goes ahead of everything and moves no cursor.
+refused before it is sent takes its place too, and is settled when its turn has come; so is one that
+was answered while the peer is still at one before it (`pending`). What is not for the peer is
+passed over: it is settled together with the message before it. The greeting, last values from
+before the peer came, goes ahead of everything and moves no cursor.
 
 Invariants: all up to `cursor` is settled; what lies between `cursor` and `written` is in flight or
 passed over; each message is settled once, unless it is taken back first.
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 from attrs import define
@@ -28,13 +30,17 @@ from co2.model.messages import Entry
 
 @define(eq=False)
 class Flying:
-    """A message that is under way, or `refused` and waiting for its turn to be settled.
+    """A message that is under way, or waits for its turn to be settled.
 
-    `answer` is what the post that it is the first of waits for.
+    When it has `landed`, `outcome` is what it will be settled by: the peer's answer, or why it was
+    refused. `pending` says that the peer has it and will say later what became of it. `answer` is
+    what the post that it is the first of waits for.
     """
 
     entry: Entry
-    refused: Co2Error | None = None
+    outcome: Any = None
+    landed: bool = False
+    pending: bool = False
     answer: Deferred[None] | None = None
     greets: bool = False
 
@@ -69,6 +75,9 @@ class Flight:
         self._missed = missed
         self._greeted = greeted
 
+    def __len__(self) -> int:
+        return len(self._flying)
+
     @property
     def greets(self) -> bool:
         """Whether something of the greeting has not taken off."""
@@ -87,7 +96,7 @@ class Flight:
     def begin(self, entry: Entry, refused: Co2Error | None) -> Flying:
         """Let an entry take off; or take its place, if it is `refused`."""
         self.written = entry.seq
-        flying = Flying(entry, refused)
+        flying = Flying(entry, refused, landed=refused is not None)
         self._flying.append(flying)
         return flying
 
@@ -108,16 +117,19 @@ class Flight:
 
     # -- landing -------------------------------------------------------------------------------
 
-    def settle(self, outcome: Any) -> None:
-        """Settle the foremost message that was sent, and the refused ones around it."""
-        self.settle_refused()
-        self._settle_foremost(outcome)
-        self.settle_refused()
+    def land(self, flying: Flying, outcome: Any) -> None:
+        """Note what became of a message, and settle what can be."""
+        flying.landed, flying.pending, flying.outcome = True, False, outcome
+        self.settle()
 
-    def settle_refused(self) -> None:
-        """Settle what stands foremost and was not sent."""
-        while self._flying and (refused := self._flying[0].refused) is not None:
-            self._settle_foremost(refused)
+    def settle(self) -> None:
+        """Settle what stands foremost, as far as it is known what became of it."""
+        while self._flying and self._flying[0].landed:
+            self._settle_foremost()
+
+    def pending(self, most: int) -> list[Flying]:
+        """Give the foremost few that the peer is still at."""
+        return list(islice((one for one in self._flying if one.pending), most))
 
     def take_back(self) -> list[Flying]:
         """Go back to the cursor; give what was in flight, none of which is settled any more."""
@@ -129,7 +141,7 @@ class Flight:
         self.written = self.cursor
         return list(flying)
 
-    def _settle_foremost(self, outcome: Any) -> None:
+    def _settle_foremost(self) -> None:
         landed = self._flying.popleft()
         if landed.greets:
             self._settle_greeting()
@@ -137,7 +149,7 @@ class Flight:
         # What follows in the journal and is not wanted is settled with it.
         self.cursor = self._flying[0].entry.seq - 1 if self._flying else self.written
         try:
-            self._settled(landed.entry, outcome)
+            self._settled(landed.entry, landed.outcome)
         except Exception:
             self._log.failure("what became of message {id} is lost", id=landed.entry.message.id)
 

@@ -36,7 +36,7 @@ _REMEMBERED = 10_000
 
 _OWN = frozenset(
     {"id", "host_id", "time", "data", "topic", "retain", "hops", "token", "secret", "seq"}
-    | {"redelivered", "stale", "client_address", "after", "via", "superseded"}
+    | {"redelivered", "stale", "client_address", "after", "via", "superseded", "patience"}
 )
 """Members that are read here, or that only a relay or receiver may set; others pass unchanged."""
 

@@ -39,6 +39,9 @@ WRITTEN_AHEAD = 2
 BATCH = 64
 """Messages in one post, when as many wait."""
 
+PATIENCE = 0.25
+"""Seconds that a co2 host's plugins have for a message before what is behind it goes on."""
+
 _PRUNE_EVERY = 10.0
 
 _TOKEN_WAIT = 1.0
@@ -183,7 +186,6 @@ class RelayPart:
 
     def _open_courier(self, presence: Presence, errand: Errand) -> ICourier:
         registration, settings = presence.registration, self._base.settings
-        token = registration.notify_token
         return Courier(
             self.journal,
             self._base.network.peer(registration.address)
@@ -192,7 +194,7 @@ class RelayPart:
             self._base.reactor,
             Backoff(self._base.surroundings.draw),
             method="notify",
-            members=encode_members({"token": token}) if token else b"",
+            members=encode_members(_shown(registration)),
             wants=errand.wants,
             refuses=errand.refuses,
             settled=errand.settled,
@@ -208,6 +210,14 @@ class RelayPart:
             after=presence.cursor,
             reached=presence.reached,
         )
+
+
+def _shown(registration: Registration) -> dict[str, Any]:
+    """Give what a satellite is shown with every message, beside the message itself."""
+    shown: dict[str, Any] = {"patience": PATIENCE} if registration.co2 else {}
+    if registration.notify_token:
+        shown["token"] = registration.notify_token
+    return shown
 
 
 def _retry_at_satellite(error: Co2Error) -> float | None:

@@ -26,7 +26,7 @@ from co2.satellite.inbox import Inbox
 from co2.satellite.outbox import Outbox, struct_for_plugins
 from co2.satellite.procedures import SatelliteProcedures
 from co2.service.foundation import PROPERTIES, Foundation, notify_token
-from co2.service.relay_part import BATCH, WRITTEN_AHEAD, until
+from co2.service.relay_part import BATCH, PATIENCE, WRITTEN_AHEAD, until
 from co2.wire.xmlrpc import encode_members
 
 _EMBEDDED = Address("127.0.0.1", 1)
@@ -53,7 +53,9 @@ class SatellitePart:
         self._journal = base.surroundings.journals(
             "outbox", base.ulids.make(), settings.retention, True
         )
-        self.inbox = Inbox(lambda: self.loader.cells, base.ulids.make, base.surroundings.taken)
+        self.inbox = Inbox(
+            lambda: self.loader.cells, base.ulids.make, base.surroundings.taken, base.reactor
+        )
         self.outbox = Outbox(
             base.identity.random,
             self._journal,
@@ -251,7 +253,7 @@ class SatellitePart:
             self._base.reactor,
             self._backoff(),
             method="notify",
-            members=encode_members({"host_id": here, "token": peer.secret}),
+            members=encode_members({"host_id": here, "token": peer.secret, "patience": PATIENCE}),
             settled=lambda entry, outcome: self.outbox.settled(name, entry, outcome),
             window=WRITTEN_AHEAD,
             batch=BATCH,
