@@ -13,6 +13,7 @@ from co2.model.hosts import Address
 from co2.model.settings import Retention
 from co2.testing.network import MemoryNetwork
 from co2.testing.peer import MemoryPeer
+from co2.testing.samples import result_of
 from co2.testing.servers import MemoryServer
 from co2.testing.state import MemoryState
 from co2.wire.xmlrpc import decode_call, encode_fault, encode_reply
@@ -137,9 +138,10 @@ class RelayRoom:
     def register(self, ip: str = "10.0.0.2", port: int = 2004, **more: Any) -> dict[str, Any]:
         """Register as a host does; give the answer."""
         level = more.pop("level", Level.CALL)
-        answer: dict[str, Any] = self.procedures.register(
-            a_caller(ip, level), {"port": port, **more}
+        registered = maybeDeferred(
+            self.procedures.register, a_caller(ip, level), {"port": port, **more}
         )
+        answer: dict[str, Any] = result_of(registered)
         return answer
 
     def relay(self, answer: dict[str, Any], data: Any = 1, **more: Any) -> Deferred[Any]:

@@ -10,6 +10,7 @@ from collections import deque
 from typing import Any
 
 from attrs import define, field
+from twisted.internet.defer import Deferred
 
 from co2.interfaces import ICourier, IPeer
 from co2.model.hosts import HostState, Registration
@@ -67,11 +68,13 @@ class Presence:
 
     Messages above `joined` are for it; `cursor` is the last one that is settled, `reached` the last
     that may have reached its plugins: what lies between is marked when it is sent again. `greeted`
-    tells whether it has the last values from before it came.
+    tells whether it has the last values from before it came, `kept` fires when its registration is
+    written.
     """
 
     registration: Registration
     lease_until: float
+    kept: Deferred[None] | None = None
     joined: int = 0
     cursor: int = 0
     reached: int = 0

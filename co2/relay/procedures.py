@@ -80,7 +80,7 @@ class RelayProcedures:
             ),
         )
 
-    def register(self, caller: Caller, request: Mapping[str, Any]) -> dict[str, Any]:
+    async def register(self, caller: Caller, request: Mapping[str, Any]) -> dict[str, Any]:
         """Register a satellite, or renew and move a registration.
 
         Args:
@@ -112,6 +112,10 @@ class RelayProcedures:
             # Of a host that was not known before nothing is believed: with another's number it
             # could read what was never for it.
             self._fanout.move_on(presence, after)
+        state, kept = presence.state.value, presence.kept
+        if kept is not None:
+            presence.kept = None
+            await kept
         return {
             "host_id": str(registration.host_id),
             "relay_id": self._relay_id,
@@ -120,7 +124,7 @@ class RelayProcedures:
             "epoch": registration.epoch,
             "token": self._admission.token(registration),
             "after": presence.cursor,
-            "state": presence.state.value,
+            "state": state,
         }
 
     def renew(self, caller: Caller, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
 from co2.errors import AmbiguousNick, NotRegistered
 from co2.interfaces import IRosterStore
 from co2.model.hosts import Address, HostState, Registration
@@ -31,6 +34,8 @@ class Roster:
         forget_after: seconds that one is remembered without being heard.
         changed: told of a presence whose state has changed.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -125,9 +130,12 @@ class Roster:
     # -- changing ------------------------------------------------------------------------------
 
     def enter(self, registration: Registration, now: float, cursor: int) -> Presence:
-        """Take a new or renewed registration, and displace who was at its address before."""
+        """Take a new or renewed registration, and displace who was at its address before.
+
+        Who answers for it waits for `kept` of the presence, if that is a Deferred.
+        """
         self._displace(registration)
-        self._store.keep(registration)
+        kept = self._store.keep(registration)
         presence = self._by_random.get(registration.random)
         if presence is None:
             presence = Presence(registration, now + self.lease, joined=cursor, cursor=cursor)
@@ -137,6 +145,7 @@ class Roster:
             presence.registration = registration
             presence.topics = TopicFilter(registration.topics)
             presence.lease_until = now + self.lease
+        presence.kept = kept
         self._take_in(presence)
         self._changed(presence)
         return presence
@@ -151,7 +160,7 @@ class Roster:
         registration = presence.registration.evolve(**changes)
         if registration != presence.registration:
             presence.registration = registration
-            self._store.keep(registration)
+            self._unawaited(self._store.keep(registration))
             self._changed(presence)
 
     def remove(self, presence: Presence) -> None:
@@ -161,7 +170,7 @@ class Roster:
         del self._by_random[presence.random]
         self._relays.discard(presence.random)
         self._addresses.release(presence)
-        self._store.forget(presence.random)
+        self._unawaited(self._store.forget(presence.random))
         presence.registration = presence.registration.evolve(state=HostState.GONE)
         self._changed(presence)
 
@@ -195,6 +204,10 @@ class Roster:
                 self.remove(presence)
             elif silent_for > 0 and presence.state in (HostState.ONLINE, HostState.POLL):
                 self.update(presence, state=HostState.AWAY)
+
+    def _unawaited(self, written: Deferred[None] | None) -> None:
+        if written is not None:
+            written.addErrback(lambda failure: self._log.warn("{why}", why=str(failure.value)))
 
     def _take_in(self, presence: Presence) -> None:
         self._by_random[presence.random] = presence
