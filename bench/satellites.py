@@ -61,7 +61,7 @@ def make_satellite(number: int, relay: Address, network: HttpNetwork) -> None:
         }
     )
     cell = Cell(plugin, "bench", f"satellite{number}", reactor, lambda: 30.0, None)
-    inbox = Inbox(lambda: [cell], lambda: secrets.token_hex(8), MemoryTaken())
+    inbox = Inbox(lambda: [cell], lambda: secrets.token_hex(8), MemoryTaken(), reactor)
     token = secrets.token_urlsafe(16)
     doors = Doors()
     doors.open(token, inbox.take)

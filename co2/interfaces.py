@@ -230,11 +230,16 @@ class IRosterStore(Interface):
     def load() -> list[Registration]:
         """Give every registration that was kept."""
 
-    def keep(registration: Registration) -> None:
-        """Write a new or changed registration; when it returns, kill -9 does not lose it."""
+    def keep(registration: Registration) -> Deferred[None] | None:
+        """Write a new or changed registration.
 
-    def forget(random: str) -> None:
-        """Remove the registration of that random part; unknown ones are no error."""
+        Returns:
+            None if it is written, so that kill -9 does not lose it; or a Deferred that fires when
+            it is, or fails with SystemFailed.
+        """
+
+    def forget(random: str) -> Deferred[None] | None:
+        """Remove the registration of that random part, as above; unknown ones are no error."""
 
 
 class IIdentityStore(Interface):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface.verify import verifyObject
@@ -87,12 +89,15 @@ class Route:
             self.clock,
             Backoff(lambda: 0.999999, first=1.0, longest=8.0),
             method="notify",
-            settled=lambda entry, outcome: self.told.append((entry.seq, outcome)),
+            settled=options.pop("settled", self.settle),
             missed=self.missed.append,
             window=window,
             after=0,
             **options,
         )
+
+    def settle(self, entry, outcome):
+        self.told.append((entry.seq, outcome))
 
     def append(self, count, data=None, author="author"):
         for _ in range(count):
@@ -410,6 +415,105 @@ def test_resuming_what_is_under_way_changes_nothing():
     assert route.peer.numbers == [1, 2]
 
 
+PENDING = encode_reply({"id": "1", "pending": True})
+
+
+def test_what_a_peer_is_still_at_holds_up_nothing_behind_it():
+    """It is asked about again, and settled first; the others' answers are kept until then."""
+    route = Route(messages=3, window=1)
+    route.courier.resume()
+    route.answer(0, PENDING)
+    assert route.peer.numbers == [1, 2]
+    route.answer(1)
+    assert (route.settled, route.courier.cursor) == ([], 0)
+    route.clock.pass_time(1.1)
+    assert route.peer.numbers == [1, 2, 3, 1]
+    assert route.peer.structs[-1]["redelivered"]
+    route.answer(2)
+    route.answer(3)
+    assert route.settled == [1, 2, 3]
+    assert route.courier.cursor == 3
+    assert route.clock.getDelayedCalls() == []
+
+
+def test_what_is_pending_is_asked_about_until_it_is_told():
+    """Once a second, and a refusal is an answer too."""
+    route = Route(messages=1)
+    route.courier.resume()
+    route.answer(0, PENDING)
+    for index in range(1, 4):
+        route.clock.pass_time(1.0)
+        assert len(route.peer.answers) == index + 1
+        if index < 3:
+            route.answer(index, PENDING)
+    route.fault(3, PluginRaised("no"))
+    assert [(seq, type(outcome)) for seq, outcome in route.told] == [(1, PluginRaised)]
+
+
+def test_a_failure_takes_back_what_is_pending():
+    """Also what was answered behind it: all comes again, in order, and nothing is settled twice."""
+    route = Route(messages=3)
+    route.courier.resume()
+    route.answer(0, PENDING)
+    route.answer(1)
+    route.lose(2)
+    assert route.courier.cursor == 0
+    route.peer.take()
+    route.clock.pass_time(10.0)
+    for index in range(3, 6):
+        route.answer(index)
+    assert route.peer.numbers == [1, 2, 3]
+    assert route.settled == [1, 2, 3]
+    assert route.clock.getDelayedCalls() == []
+
+
+def test_a_peer_has_no_more_in_hand_than_so_many():
+    """One that is at everything and settles nothing does not fill this host."""
+    route = Route(messages=1_200, most=2_000, window=1)
+    route.courier.resume()
+    for index in range(1_000):
+        route.answer(index, PENDING)
+    assert len(route.peer.answers) == 1_000
+    route.clock.pass_time(1.0)
+    route.answer(1_000)
+    assert route.peer.numbers[-2:] == [1, 1_001]
+
+
+@pytest.mark.parametrize("batch", [1, 64])
+def test_a_long_unwanted_backlog_leaves_others_their_turns(batch):
+    """It is passed over in stretches; what is wanted at its end is brought, after other work."""
+    route = Route(messages=9_000, most=10_000, wants=lambda entry: entry.seq == 9_000, batch=batch)
+    seen = [0]
+
+    def other_work():
+        seen.append(route.courier.cursor)
+        if not route.peer.structs:
+            route.clock.callLater(0, other_work)
+
+    route.courier.resume()
+    other_work()
+    route.clock.advance(0)
+    assert route.peer.numbers == [9_000]
+    assert max(after - before for before, after in pairwise(seen)) < 1_200
+    assert route.courier.cursor == 8_999
+    route.answer(0)
+    assert (route.settled, route.clock.getDelayedCalls()) == ([9_000], [])
+
+
+def test_passing_over_stops_with_the_courier():
+    """No timer of it is left; resumed it goes on from where it was."""
+    route = Route(messages=3_000, most=10_000, wants=lambda entry: entry.seq == 3_000)
+    route.courier.resume()
+    reached = route.courier.cursor
+    route.courier.pause()
+    assert route.clock.getDelayedCalls() == []
+    route.courier.wake()
+    assert 0 < reached == route.courier.cursor < 3_000
+    route.courier.resume()
+    route.clock.pass_time(1.0)
+    assert route.peer.numbers == [3_000]
+
+
 def test_there_are_never_two_timers():
     """Whatever is called in whatever order, at most one wait is under way."""
     route = Route(messages=3)
@@ -482,14 +586,13 @@ def test_the_bytes_are_the_journals_own():
 
 def test_who_is_told_may_raise_and_nothing_stops(logged_failures):
     """A mistake in what listens is logged, and the next messages go on."""
-    route = Route(messages=3, window=1)
     heard = []
 
     def settled(entry, outcome):
         heard.append(entry.seq)
         raise ValueError("a bug")
 
-    route.courier._settled = settled
+    route = Route(messages=3, window=1, settled=settled)
     route.courier.resume()
     route.answer(0)
     route.answer(1)
@@ -500,8 +603,7 @@ def test_who_is_told_may_raise_and_nothing_stops(logged_failures):
 
 def test_who_is_told_may_close_it():
     """Closing while an answer is handed out posts nothing more."""
-    route = Route(messages=5, window=2)
-    route.courier._settled = lambda entry, outcome: route.courier.close()
+    route = Route(messages=5, window=2, settled=lambda entry, outcome: route.courier.close())
     route.courier.resume()
     route.answer(0)
     assert route.peer.numbers == [1, 2]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
+from twisted.internet.task import Clock
 
-from co2.errors import SettingsError
+from co2.errors import SettingsError, SystemFailed
 from co2.net.state_sqlite import SqliteState
 from co2.testing.contracts import IdentityStoreContract, RosterStoreContract
-from co2.testing.samples import a_registration
+from co2.testing.samples import a_registration, result_of
 
 FORMAT_1 = """
 CREATE TABLE identity (one INTEGER PRIMARY KEY CHECK (one = 1), random TEXT, secret TEXT);
@@ -44,6 +45,46 @@ class TestSqliteState(RosterStoreContract, IdentityStoreContract):
 
     def reopen(self, store):
         return self.make_store()
+
+    def test_what_changes_in_one_turn_is_written_by_one_trip_to_the_disk(self):
+        """Nobody is told before; what another process reads is all of it or nothing."""
+        store, clock = self.make_store(), Clock()
+        store.write_together(clock)
+        commits = []
+        store._db.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+        written = [store.keep(a_registration(f"s{number}")) for number in range(1000)]
+        written.append(store.forget("s0"))
+        assert not any(one.called for one in written)
+        assert self.make_store().load() == []
+        clock.advance(0)
+        assert [result_of(one) for one in written] == [None] * 1001
+        assert len(self.make_store().load()) == 999
+        assert commits == ["COMMIT"]
+
+    def test_a_change_that_cannot_be_written_is_told_and_the_next_is_tried_again(self):
+        """Everything of that turn, since one trip to the disk is all or nothing."""
+        store, clock = self.make_store(), Clock()
+        store.write_together(clock)
+        store._db.execute("PRAGMA query_only = 1")
+        written = [store.keep(a_registration(name)) for name in "ab"]
+        clock.advance(0)
+        for one in written:
+            with pytest.raises(SystemFailed, match="roster cannot be written"):
+                result_of(one)
+        store._db.execute("PRAGMA query_only = 0")
+        again = store.keep(a_registration("a"))
+        clock.advance(0)
+        assert result_of(again) is None
+        assert [one.random for one in self.make_store().load()] == ["a"]
+
+    def test_closing_writes_what_waits(self):
+        """A server that stops has forgotten nobody."""
+        store = SqliteState(self.path)
+        store.write_together(Clock())
+        written = store.keep(a_registration("a"))
+        store.close()
+        assert result_of(written) is None
+        assert [one.random for one in self.make_store().load()] == ["a"]
 
     def test_what_a_satellite_wants_is_kept(self):
         """Nothing at all is not everything."""

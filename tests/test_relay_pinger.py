@@ -119,7 +119,7 @@ def test_every_satellite_is_pinged_once_in_an_interval():
 
 def test_there_are_never_two_pings_at_once():
     """One that does not answer is not asked again until its time is up."""
-    room = a_room(interval=1.0)
+    room = a_room(ping_interval=1.0)
     satellite, _ = room.satellite(2)
     before = satellite.count("ping")
     satellite.answers["ping"] = Deferred()
@@ -213,6 +213,23 @@ def test_one_that_comes_back_by_itself_is_checked():
     proof = {"host_id": answer["host_id"], "token": answer["token"]}
     assert room.procedures.renew(a_caller(), proof)["state"] == "checking"
     room.pass_time(0.1)
+    assert room.presence(answer).state is ONLINE
+
+
+def test_who_says_goodbye_while_a_ping_is_under_way_is_away():
+    """The answer is older than the goodbye; an answer to a ping after it brings the host back."""
+    room = a_room()
+    satellite, answer = room.satellite(2)
+    satellite.answers["ping"] = asked = Deferred()
+    room.pass_time(16.0)
+    assert not asked.called
+    proof = {"host_id": answer["host_id"], "token": answer["token"]}
+    room.procedures.renew(a_caller(), {**proof, "leaving": True})
+    asked.callback(encode_reply({"host_id": "sat2@10.0.0.2:2004"}))
+    room.pass_time(0.1)
+    assert room.presence(answer).state is AWAY
+    del satellite.answers["ping"]
+    room.pass_time(16.0)
     assert room.presence(answer).state is ONLINE
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from relay_room import RelayRoom, a_caller, random_of
+from twisted.internet.defer import Deferred
 
-from co2.errors import AmbiguousNick, NotRegistered
+from co2.errors import AmbiguousNick, NotRegistered, SystemFailed
 from co2.model.hosts import Address, HostState
-from co2.relay.roster import Pings, Roster
-from co2.testing.samples import a_registration
+from co2.relay.presence import Pings
+from co2.relay.roster import Roster
+from co2.testing.samples import a_registration, result_of
 from co2.testing.state import MemoryState
 
 ONLINE, AWAY, POLL, CHECKING, GONE = (
@@ -56,6 +59,39 @@ def test_one_that_comes_again_keeps_its_cursor():
     assert book.roster.at(Address("127.0.0.1", 2005)) is None
     assert book.roster.at(Address("127.0.0.1", 3000)) is first
     assert len(book.roster) == 1
+
+
+def test_a_registration_is_answered_when_it_is_written():
+    """Not before; one that cannot be written is a fault, and the host tries again."""
+    room = RelayRoom()
+    written = []
+
+    def keep(registration):
+        written.append(Deferred())
+        return written[-1]
+
+    room.store.keep = keep
+    caller = a_caller()
+    first = room.procedures.register(caller, {"port": 2004, "callback": False})
+    assert not first.called
+    written[0].callback(None)
+    answer = result_of(first)
+    proof = {"random": random_of(answer), "token": answer["token"]}
+    again = room.procedures.register(caller, {"port": 2004, "callback": False, **proof})
+    written[1].errback(SystemFailed("the disk is full"))
+    with pytest.raises(SystemFailed, match="disk"):
+        result_of(again)
+    room.roster.update(room.presence(answer), state=AWAY)
+    written[2].errback(SystemFailed("the disk is full"))
+
+
+def test_one_that_is_no_relay_any_more_counts_as_none():
+    """It registered again without that role: messages need no hops for it."""
+    book = Book()
+    book.enter(relays_others=True)
+    assert book.roster.has_relays
+    book.enter(relays_others=False, epoch=2)
+    assert not book.roster.has_relays
 
 
 @pytest.mark.parametrize("state", [ONLINE, POLL])

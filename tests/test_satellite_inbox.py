@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.task import Clock
 
 from co2.delivery.doors import Doors
 from co2.errors import (
@@ -40,7 +41,8 @@ class Room:
     def __init__(self, *receivers, taken=None):
         self.receivers = list(receivers) or [RecordingReceiver()]
         self.taken = taken or MemoryTaken()
-        self.inbox = Inbox(lambda: self.receivers, lambda: "MADE", self.taken)
+        self.clock = Clock()
+        self.inbox = Inbox(lambda: self.receivers, lambda: "MADE", self.taken, self.clock)
         self.doors = Doors()
         self.doors.open(RELAY, self.inbox.take)
         self.doors.open(PEER, self.inbox.take_from_peer)
@@ -198,6 +200,49 @@ def test_a_duplicate_of_one_that_is_under_way_waits_for_it():
     room.receivers[0].answer.callback("ok")
     assert result_of(first) == result_of(second)
     assert room.take() == result_of(second)
+
+
+def test_who_brings_it_waits_no_longer_than_it_says():
+    """It hears that a plugin is at it, and by asking again what became of it; it is run once."""
+    room = Room()
+    slow = room.receivers[0].answer = Deferred()
+    given = room.take(patience=0.25)
+    room.clock.advance(0.2)
+    assert not given.called
+    room.clock.advance(0.1)
+    assert result_of(given) == {"id": "1", "pending": True}
+    again = room.take(patience=0.25)
+    slow.callback("raised: late")
+    assert result_of(again)["plugins"] == {"bench.bench.X_Receiver": "raised: late"}
+    assert room.take(patience=0.25) == result_of(again)
+    assert len(room.received) == 1
+    assert "patience" not in room.received[0]
+    assert room.clock.getDelayedCalls() == []
+
+
+def test_one_that_plugins_do_not_have_yet_is_waited_for():
+    """If it could not be written after all, what comes behind must not have gone ahead."""
+    room = Room()
+    writing, begin = Deferred(), room.taken.begin
+    room.taken.begin = lambda key, digest: begin(key, digest) or writing
+    given = room.take(patience=0.25)
+    room.clock.pump([0.25] * 8)
+    assert not given.called
+    writing.errback(JournalFailed("the disk is full", retry_after=1.0))
+    with pytest.raises(JournalFailed):
+        result_of(given)
+    assert room.clock.getDelayedCalls() == []
+
+
+def test_who_is_impatient_and_leaves_leaves_no_timer():
+    """The plugin goes on."""
+    room = Room()
+    room.receivers[0].answer = Deferred()
+    given = room.take(patience=0.25)
+    given.cancel()
+    given.addErrback(lambda _: None)
+    assert room.clock.getDelayedCalls() == []
+    room.receivers[0].answer.callback("ok")
 
 
 def test_a_caller_that_leaves_disturbs_nobody():

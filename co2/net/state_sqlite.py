@@ -1,8 +1,10 @@
 """Identity and roster in one SQLite file, which survives kill -9 at any write.
 
-Write-ahead log with `synchronous=FULL`: a call returns when the change is on the disk. Changes are
-rare (a satellite comes, moves, goes), so they are written where they happen, in the reactor's
-thread: a fraction of a millisecond each. What changes often, pings and leases, is never written.
+Write-ahead log with `synchronous=FULL`: what is told to be written is on the disk. Changes are rare
+(a satellite comes, moves, goes), so they are written where they happen, in the reactor's thread: a
+few milliseconds, which are the disk's. When a thousand satellites come at once, all that changes in
+one turn of the reactor is written by one trip to the disk. What changes often, pings and leases, is
+never written.
 """
 
 from __future__ import annotations
@@ -12,11 +14,15 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from co2.errors import SettingsError
+from co2.errors import SettingsError, SystemFailed
 from co2.interfaces import IIdentityStore, IRosterStore
 from co2.model.hosts import Address, HostState, Identity, Registration
+
+Statement = tuple[str, tuple[object, ...]]
 
 _VERSION = 2
 _SCHEMA = """
@@ -65,6 +71,8 @@ class SqliteState:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._clock: IReactorTime | None = None
+        self._waiting: list[tuple[Statement, Deferred[None]]] = []
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -76,8 +84,13 @@ class SqliteState:
                 "as a new host, and satellites register again"
             ) from error
 
+    def write_together(self, clock: IReactorTime) -> None:
+        """Write what comes in one turn of that reactor together; before, each is written alone."""
+        self._clock = clock
+
     def close(self) -> None:
-        """Close the file."""
+        """Write what waits, and close the file."""
+        self._write_waiting()
         self._db.close()
 
     def identity(self, draw: Callable[[], Identity]) -> Identity:
@@ -91,19 +104,53 @@ class SqliteState:
 
     def load(self) -> list[Registration]:
         """Give every registration that was kept."""
+        self._write_waiting()
         # The columns are this module's own constant.
         query = f"SELECT {_COLUMNS} FROM satellite ORDER BY created"
         return [_registration(row) for row in self._db.execute(query)]
 
-    def keep(self, registration: Registration) -> None:
+    def keep(self, registration: Registration) -> Deferred[None] | None:
         """Write a new or changed registration."""
         row = _row(registration)
         marks = ", ".join("?" * len(row))
-        self._db.execute(f"REPLACE INTO satellite ({_COLUMNS}) VALUES ({marks})", row)
+        return self._write(f"REPLACE INTO satellite ({_COLUMNS}) VALUES ({marks})", row)
 
-    def forget(self, random: str) -> None:
+    def forget(self, random: str) -> Deferred[None] | None:
         """Remove a registration."""
-        self._db.execute("DELETE FROM satellite WHERE random = ?", (random,))
+        return self._write("DELETE FROM satellite WHERE random = ?", (random,))
+
+    def _write(self, sql: str, row: tuple[object, ...]) -> Deferred[None] | None:
+        if self._clock is None:
+            self._db.execute(sql, row)
+            return None
+        if not self._waiting:
+            self._clock.callLater(0, self._write_waiting)
+        written: Deferred[None] = Deferred()
+        self._waiting.append(((sql, row), written))
+        return written
+
+    def _write_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        error = self._commit([statement for statement, _ in waiting])
+        for _, written in waiting:
+            if error is None:
+                written.callback(None)
+            else:
+                written.errback(SystemFailed(f"this relay's roster cannot be written: {error}"))
+
+    def _commit(self, statements: list[Statement]) -> sqlite3.Error | None:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            for sql, row in statements:
+                self._db.execute(sql, row)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            return error
+        return None
 
     def _upgrade(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()

@@ -25,7 +25,7 @@ from co2.model.topics import check_topic
 from co2.relay.admission import Admission, parse_host_id
 from co2.relay.fanout import Fanout
 from co2.relay.limiter import Limiter
-from co2.relay.roster import Presence
+from co2.relay.presence import Presence
 from co2.relay.sequence import Sequence
 from co2.wire.xmlrpc import encode_value
 
@@ -36,7 +36,7 @@ _REMEMBERED = 10_000
 
 _OWN = frozenset(
     {"id", "host_id", "time", "data", "topic", "retain", "hops", "token", "secret", "seq"}
-    | {"redelivered", "stale", "client_address", "after", "via", "superseded"}
+    | {"redelivered", "stale", "client_address", "after", "via", "superseded", "patience"}
 )
 """Members that are read here, or that only a relay or receiver may set; others pass unchanged."""
 

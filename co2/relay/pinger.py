@@ -20,7 +20,8 @@ from co2.errors import Co2Error, DocumentError, TimedOut, TransportFailed
 from co2.interfaces import IClockedWork
 from co2.model.hosts import HostId, HostState
 from co2.relay.lines import Lines
-from co2.relay.roster import PUSHED, Presence, Roster
+from co2.relay.presence import PUSHED, Presence
+from co2.relay.roster import Roster
 from co2.wire.xmlrpc import encode_call, read_reply
 
 _PING = (encode_call("ping", ()),)
@@ -138,8 +139,12 @@ class Pinger:
             self._roster.hear(presence, self._clock.seconds(), reached=True)
 
     async def _ping(self, presence: Presence, epoch: int) -> None:
+        was_away = presence.state is HostState.AWAY
         reached = await self._ask(presence, _PING)
         if presence.registration.epoch != epoch:
+            return
+        if presence.state is HostState.AWAY and not was_away:
+            # It has said goodbye meanwhile: that it answered before it went says nothing now.
             return
         if reached is None:
             presence.pings.failed()

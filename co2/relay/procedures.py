@@ -18,8 +18,9 @@ from co2.relay.admission import Admission, check_request
 from co2.relay.calling import Calling
 from co2.relay.fanout import Fanout
 from co2.relay.intake import Intake
+from co2.relay.presence import Presence
 from co2.relay.receipts import Receipts
-from co2.relay.roster import Presence, Roster
+from co2.relay.roster import Roster
 
 _LONGEST_STRETCH = 1000
 
@@ -79,16 +80,18 @@ class RelayProcedures:
             ),
         )
 
-    def register(self, caller: Caller, request: Mapping[str, Any]) -> dict[str, Any]:
+    async def register(self, caller: Caller, request: Mapping[str, Any]) -> dict[str, Any]:
         """Register a satellite, or renew and move a registration.
 
         Args:
             request: `{'port'}`, and optionally `nick`, `secret` with `random` (a co2 host's own
                 identity), `token` with `random` (the one this relay gave), `roles`, `callback`
                 (False: do not try to call back), `notify_token` (shown with every notify),
-                `journal_id` with `after`, `topics` (patterns of what you want; all if absent),
-                `backlog` ('newest': of what came meanwhile the newest of each author and topic),
-                `properties`.
+                `journal_id` with `after` (both as this relay gave them: what you have already, if
+                the relay should remember less), `topics` (patterns of what you want; all if
+                absent), `backlog` ('newest': of what came meanwhile the newest of each author and
+                topic), `properties` (of them, `capabilities` is an array of what a host that
+                cannot be asked has: 'nil' if it reads nil, 'co2' if it judges callers by itself).
 
         Returns:
             `{'host_id', 'relay_id', 'journal_id', 'lease', 'epoch', 'token', 'after', 'state'}`;
@@ -104,6 +107,15 @@ class RelayProcedures:
         former = self._roster.get(registration.random)
         cursor = former.cursor if former is not None else self._journal.last_seq
         presence = self._roster.enter(registration, self._clock.seconds(), cursor)
+        after = request.get("after")
+        if former is not None and after and request.get("journal_id") == self._journal.journal_id:
+            # Of a host that was not known before nothing is believed: with another's number it
+            # could read what was never for it.
+            self._fanout.move_on(presence, after)
+        state, kept = presence.state.value, presence.kept
+        if kept is not None:
+            presence.kept = None
+            await kept
         return {
             "host_id": str(registration.host_id),
             "relay_id": self._relay_id,
@@ -112,7 +124,7 @@ class RelayProcedures:
             "epoch": registration.epoch,
             "token": self._admission.token(registration),
             "after": presence.cursor,
-            "state": presence.state.value,
+            "state": state,
         }
 
     def renew(self, caller: Caller, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,8 +167,9 @@ class RelayProcedures:
 
         Args:
             request: `{'host_id', 'token', 'after'}` (the number of the last message that you have)
-                and optionally `max` messages, `wait` seconds, and `receipts`, an array of
-                `{'seq', 'plugins'}`.
+                and optionally `max` messages, `wait` seconds, `receipts`, an array of
+                `{'seq', 'plugins'}`, and `heard`, an array of the calls that you are at work on:
+                all others that were handed out come again. Leave it out in your first request.
 
         Returns:
             `{'messages', 'calls', 'after'}`; show `after` next time.
@@ -165,7 +178,7 @@ class RelayProcedures:
         self._roster.hear(presence, self._clock.seconds(), collects=True)
         # Who waits says nothing meanwhile, and shall not be taken for away.
         longest = self._roster.lease / 2
-        return await self._fanout.collecting.collect(presence, request, longest)
+        return await self._fanout.collect(presence, request, longest)
 
     def answer(self, caller: Caller, request: Mapping[str, Any]) -> bool:
         """Answer a call that relay.collect gave.

@@ -1,5 +1,9 @@
 """What arrives by `notify`: whether for the first time, and to which plugins.
 
+Whoever brings a message may say how long it waits for the answer (`patience`). Then a plugin that
+is slow holds up nothing that comes behind on the same connection: the answer says `pending`, and
+whoever asks again, with the same message, learns what became of it.
+
 What has been here before is answered as it was then, and runs nothing. What had been begun when
 this host died is run once more, and marked `redelivered`.
 """
@@ -10,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -19,8 +24,10 @@ from co2.model.calls import Encoded
 from co2.model.hosts import HostId, canonical_ip
 from co2.model.messages import copied, digest_of_data
 
-_HIDDEN = ("token", "secret", "hops", "after")
+_HIDDEN = ("token", "secret", "hops", "after", "patience")
 """Members that are between servers."""
+
+_MOST_PATIENCE = 30.0
 
 Answer = dict[str, Any]
 Key = tuple[str, str]
@@ -33,6 +40,7 @@ class Inbox:
         receivers: gives the plugins, as they are now.
         make_id: makes an id for a message that has none (a 2003 sender's).
         taken: knows what was here.
+        clock: for those who do not wait.
     """
 
     _log = Logger()
@@ -42,11 +50,14 @@ class Inbox:
         receivers: Callable[[], Iterable[IReceiver]],
         make_id: Callable[[], str],
         taken: ITaken,
+        clock: IReactorTime,
     ) -> None:
         self._receivers = receivers
         self._make_id = make_id
         self._taken = taken
+        self._clock = clock
         self._running: dict[Key, Deferred[Answer]] = {}
+        self._with_plugins: set[Key] = set()
         self._closed = False
 
     def close(self) -> None:
@@ -74,7 +85,7 @@ class Inbox:
             ip, port: the request's source, which becomes 'client_address'.
 
         Returns:
-            `{'id', 'plugins': {name: outcome}}`, or a Deferred of it.
+            `{'id', 'plugins': {name: outcome}}`, or a Deferred of it; or `{'id', 'pending': True}`.
 
         Raises:
             InvalidParams, ConflictingDuplicate, ShuttingDown.
@@ -87,11 +98,39 @@ class Inbox:
             message["data"] = message["data"].value
         key = self._key(message, host_id)
         digest = digest_of_data(message["data"], message.get("topic"), message.get("retain"))
-        former = self._former(message, key, digest)
-        if former is not None:
-            return former
-        message["client_address"] = (ip, port)
-        return self._begin(message, key, digest)
+        answer = self._former(message, key, digest)
+        if answer is None:
+            message["client_address"] = (ip, port)
+            answer = self._begin(message, key, digest)
+        patience = _read_patience(struct)
+        if patience is None or not isinstance(answer, Deferred) or answer.called:
+            return answer
+        return self._within(patience, answer, key)
+
+    def _within(self, patience: float, answer: Deferred[Answer], key: Key) -> Deferred[Answer]:
+        """Give the answer, or after those seconds that plugins are still at it."""
+        waits: list[IDelayedCall] = []
+
+        def stop(_: Any) -> None:
+            if waits[-1].active():
+                waits[-1].cancel()
+
+        def look() -> None:
+            if key in self._with_plugins:
+                given.callback({"id": key[1], "pending": True})
+            else:
+                # It is being written. Nothing may go ahead of it that could be taken without it.
+                waits[:] = [self._clock.callLater(patience, look)]
+
+        def tell(result: Answer | Failure) -> None:
+            if waits[-1].active():
+                waits[-1].cancel()
+                given.callback(result)
+
+        given: Deferred[Answer] = Deferred(stop)
+        waits.append(self._clock.callLater(patience, look))
+        answer.addBoth(tell)
+        return given
 
     # -- once, whatever happens ----------------------------------------------------------------
 
@@ -131,6 +170,7 @@ class Inbox:
     def _run(self, message: dict[str, Any], key: Key) -> Answer | Deferred[Answer]:
         answer = self.deliver(message)
         if isinstance(answer, Deferred):
+            self._with_plugins.add(key)
             return answer.addCallback(self._finish, key)
         return self._finish(answer, key)
 
@@ -146,6 +186,7 @@ class Inbox:
 
     def _ran(self, result: Any, key: Key) -> Any:
         self._running.pop(key, None)
+        self._with_plugins.discard(key)
         return result
 
     def deliver(self, message: dict[str, Any]) -> Answer | Deferred[Answer]:
@@ -188,6 +229,13 @@ class Inbox:
         if not isinstance(id, str):
             raise InvalidParams("notify: 'id' is not a string")
         return (host_id.random, id)
+
+
+def _read_patience(struct: Mapping[str, Any]) -> float | None:
+    patience = struct.get("patience")
+    if isinstance(patience, bool) or not isinstance(patience, int | float) or not patience >= 0:
+        return None
+    return min(float(patience), _MOST_PATIENCE)
 
 
 def _note(outcome: str, outcomes: dict[str, Any], name: str) -> None:

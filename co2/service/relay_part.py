@@ -19,14 +19,16 @@ from co2.model.hosts import HostState, Registration
 from co2.model.settings import Settings
 from co2.relay.admission import Admission
 from co2.relay.calling import Calling
-from co2.relay.fanout import Errand, Fanout
+from co2.relay.errand import Errand
+from co2.relay.fanout import Fanout
 from co2.relay.intake import Intake
 from co2.relay.limiter import Limiter
 from co2.relay.lines import Lines
 from co2.relay.pinger import Pinger
+from co2.relay.presence import PUSHED, Presence
 from co2.relay.procedures import RelayProcedures
 from co2.relay.receipts import Receipts
-from co2.relay.roster import PUSHED, Presence, Roster
+from co2.relay.roster import Roster
 from co2.service.foundation import Foundation
 from co2.service.uplink import Uplink
 from co2.wire.xmlrpc import encode_members
@@ -36,6 +38,9 @@ WRITTEN_AHEAD = 2
 
 BATCH = 64
 """Messages in one post, when as many wait."""
+
+PATIENCE = 0.25
+"""Seconds that a co2 host's plugins have for a message before what is behind it goes on."""
 
 _PRUNE_EVERY = 10.0
 
@@ -181,7 +186,6 @@ class RelayPart:
 
     def _open_courier(self, presence: Presence, errand: Errand) -> ICourier:
         registration, settings = presence.registration, self._base.settings
-        token = registration.notify_token
         return Courier(
             self.journal,
             self._base.network.peer(registration.address)
@@ -190,13 +194,13 @@ class RelayPart:
             self._base.reactor,
             Backoff(self._base.surroundings.draw),
             method="notify",
-            members=encode_members({"token": token}) if token else b"",
+            members=encode_members(_shown(registration)),
             wants=errand.wants,
             refuses=errand.refuses,
             settled=errand.settled,
             missed=errand.missed,
-            extra=errand.extra,
-            greeting=errand.greeting,
+            extra=errand.adds,
+            greeting=errand.greeting(),
             greeted=errand.greeted,
             retry=_retry_at_satellite,
             window=WRITTEN_AHEAD if registration.co2 else 1,
@@ -206,6 +210,14 @@ class RelayPart:
             after=presence.cursor,
             reached=presence.reached,
         )
+
+
+def _shown(registration: Registration) -> dict[str, Any]:
+    """Give what a satellite is shown with every message, beside the message itself."""
+    shown: dict[str, Any] = {"patience": PATIENCE} if registration.co2 else {}
+    if registration.notify_token:
+        shown["token"] = registration.notify_token
+    return shown
 
 
 def _retry_at_satellite(error: Co2Error) -> float | None:

@@ -68,6 +68,7 @@ class Holdings:
 
     def surroundings(self, reactor: Any) -> Surroundings:
         """Give what a real server stands on."""
+        self.state.write_together(reactor)
         token = self.folder.admin_token(lambda: secrets.token_urlsafe(24))
         file = self.file = JournalFile(self.folder.path / "journal.sqlite", reactor)
 

@@ -88,7 +88,7 @@ class Listening:
         self._interface = interface
         self._notify_token = secrets.token_urlsafe(24)
         make_id = UlidSource(time.time, secrets.randbits).make
-        self._inbox = Inbox([Receiver(take)].copy, make_id, MemoryTaken())
+        self._inbox = Inbox([Receiver(take)].copy, make_id, MemoryTaken(), reactor)
         self._doors = Doors()
         self._doors.open(self._notify_token, self._inbox.take)
         self._port: IListeningPort | None = None
