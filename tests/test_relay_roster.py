@@ -188,6 +188,40 @@ def test_after_a_restart_an_address_is_its_last_registrants(one, other):
     assert book.roster.at(Address("127.0.0.1", 2005)).random == last
 
 
+def test_the_last_registrant_is_the_last_one_by_any_clock():
+    """The wall clock was a year ahead when the first one registered at the address."""
+    book = Book()
+    book.enter("early", proof=b"p", seen=5000.0 + 365 * 86400)
+    book.enter("late", proof=b"q", seen=5000.0)
+    again = Book(book.store)
+    again.roster.load(0.0, {}, 0)
+    assert again.roster.at(Address("127.0.0.1", 2005)).random == "late"
+    again.enter("latest", proof=b"r", seen=6000.0)
+    once_more = Book(book.store)
+    once_more.roster.load(0.0, {}, 0)
+    assert once_more.roster.at(Address("127.0.0.1", 2005)).random == "latest"
+
+
+def test_a_relay_that_registers_as_a_satellite_is_a_relay_no_more():
+    """Whether messages need their way written into them follows what is registered."""
+    book = Book()
+    book.enter("a", relays_others=True)
+    assert book.roster.has_relays
+    book.enter("a", relays_others=False, epoch=2)
+    assert not book.roster.has_relays
+
+
+@pytest.mark.parametrize("jump", [365 * 86400.0, -365 * 86400.0])
+def test_times_of_delivery_follow_a_clock_that_is_set(jump):
+    """A receipt tells the time that the clock showed, before and after."""
+    presence = Book().enter()
+    presence.progress(1, 1e9)
+    presence.progress(2, 1e9 + jump)
+    presence.progress(3, 1e9 + jump + 10.0)
+    found = [presence.delivered_at(seq) for seq in (1, 2, 3)]
+    assert found == [1e9, 1e9 + jump, 1e9 + jump + 10.0]
+
+
 def test_an_update_that_changes_nothing_writes_nothing():
     """The file is not written for every ping."""
     book = Book()

@@ -2,13 +2,14 @@
 
 The roster decides about leases: who is online, away, gone. What must survive a restart is a
 `Registration` and goes to the store at once; the rest is a `Presence` and lives in memory. Time
-comes in as an argument, and is the clock that nobody sets back.
+comes in as an argument, and is the steady clock's unless it says otherwise.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import inf, nextafter
 from typing import Any
 
 from attrs import define, field
@@ -111,8 +112,14 @@ class Presence:
         return 0 if self.courier is None else int(self.courier.tries)
 
     def progress(self, seq: int, now: float) -> None:
-        """Note that a message is settled; a few such times a second are remembered."""
-        if not self._progress or now - self._progress[-1][1] > _STEP:
+        """Note that a message is settled; a few such times a second are remembered.
+
+        Args:
+            seq: its number.
+            now: UNIX seconds, for its receipt.
+        """
+        # A wall clock that is set back begins a new step too.
+        if not self._progress or abs(now - self._progress[-1][1]) > _STEP:
             self._progress.append((seq, now))
         else:
             self._progress[-1] = (seq, self._progress[-1][1])
@@ -158,6 +165,7 @@ class Roster:
         self._by_random: dict[str, Presence] = {}
         self._by_address: dict[Address, Presence] = {}
         self._relays: set[str] = set()
+        self._last_seen = 0.0
 
     def __len__(self) -> int:
         return len(self._by_random)
@@ -197,6 +205,7 @@ class Roster:
                 self._by_address[registration.address] = presence
             if registration.relays_others:
                 self._relays.add(presence.random)
+            self._last_seen = registration.seen
         for presence in self:
             self._changed(presence)
 
@@ -250,6 +259,7 @@ class Roster:
 
     def enter(self, registration: Registration, now: float, cursor: int) -> Presence:
         """Take a new or renewed registration, and displace who was at its address before."""
+        registration = self._after_others(registration)
         self._displace(registration)
         self._store.keep(registration)
         presence = self._by_random.get(registration.random)
@@ -268,8 +278,17 @@ class Roster:
             self._by_address[registration.address] = presence
         if registration.relays_others:
             self._relays.add(presence.random)
+        else:
+            self._relays.discard(presence.random)
         self._changed(presence)
         return presence
+
+    def _after_others(self, registration: Registration) -> Registration:
+        # Who registered last is the one at an address; the wall clock may have been set back since.
+        if registration.seen <= self._last_seen:
+            registration = registration.evolve(seen=nextafter(self._last_seen, inf))
+        self._last_seen = registration.seen
+        return registration
 
     def update(self, presence: Presence, **changes: Any) -> None:
         """Change a registration in place; it is written, and told, if that changes anything.

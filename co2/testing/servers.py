@@ -45,6 +45,7 @@ class MemoryServer:
     Attributes:
         host: its place in the network.
         base, relay, satellite: its parts, as `co2.service` wires them; None where it has none.
+        wall_ahead: seconds that this host's wall clock is ahead of the others'; set it at will.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class MemoryServer:
         **settings: Any,
     ) -> None:
         self.address = address
+        self.wall_ahead = 0.0
         self.state = state or MemoryState()
         self.state.taken.restart()
         self.host = network.host(address)
@@ -123,7 +125,7 @@ class MemoryServer:
             ADMIN_TOKEN,
             self.state.journal,
             self.state.taken,
-            now=lambda: BEGIN + clock.seconds(),
+            now=lambda: BEGIN + clock.seconds() + self.wall_ahead,
             draw=Random(str(self.address)).random,  # noqa: S311  # for waits, not for secrets
         )
 
