@@ -202,15 +202,6 @@ def test_the_last_registrant_is_the_last_one_by_any_clock():
     assert once_more.roster.at(Address("127.0.0.1", 2005)).random == "latest"
 
 
-def test_a_relay_that_registers_as_a_satellite_is_a_relay_no_more():
-    """Whether messages need their way written into them follows what is registered."""
-    book = Book()
-    book.enter("a", relays_others=True)
-    assert book.roster.has_relays
-    book.enter("a", relays_others=False, epoch=2)
-    assert not book.roster.has_relays
-
-
 @pytest.mark.parametrize("jump", [365 * 86400.0, -365 * 86400.0])
 def test_times_of_delivery_follow_a_clock_that_is_set(jump):
     """A receipt tells the time that the clock showed, before and after."""

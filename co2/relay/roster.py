@@ -278,8 +278,6 @@ class Roster:
             self._by_address[registration.address] = presence
         if registration.relays_others:
             self._relays.add(presence.random)
-        else:
-            self._relays.discard(presence.random)
         self._changed(presence)
         return presence
 
