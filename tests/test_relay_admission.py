@@ -57,6 +57,32 @@ def test_the_same_pair_is_right_from_any_address():
 
 
 @pytest.mark.parametrize(
+    ("shown", "begins_at"),
+    [
+        ({}, 2),
+        ({"journal_id": "j1", "after": 4}, 4),
+        ({"journal_id": "j1", "after": 1}, 2),
+        ({"journal_id": "j1", "after": 99}, 5),
+        ({"journal_id": "of another relay", "after": 4}, 2),
+        ({"after": 4}, 2),
+    ],
+)
+def test_what_a_host_says_that_it_has_counts_in_its_own_journal_only(shown, begins_at):
+    """The cursor is the relay's, and never goes back; one number of another journal is nothing."""
+    room = RelayRoom().start()
+    sender = room.register("10.0.0.9", callback=False)
+    answer = room.register(callback=False, **OWN)
+    for number in range(5):
+        room.relay(sender, number)
+    room.presence(answer).cursor = 2
+    assert room.register(callback=False, **OWN, **shown)["after"] == begins_at
+    assert room.presence(answer).settled == begins_at
+    new = room.register("10.0.0.3", callback=False, journal_id="j1", after=0)
+    assert new["after"] == 5
+    room.stop()
+
+
+@pytest.mark.parametrize(
     "shown",
     [
         {"secret": "x" * 22},
