@@ -37,8 +37,9 @@ class TwoNetworks(World):
             self.send(name, f"{name}: {len(self.places[name].sent)}")
 
     def swap(self):
-        one, other = self.places["A"], self.places["B"]
-        one.address, other.address = other.address, one.address
+        here, there = self.places["A"].address, self.places["B"].address
+        self.move("A", there)
+        self.move("B", here)
 
     def name_of(self, record):
         random = record["host_id"].partition("@")[0]

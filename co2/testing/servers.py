@@ -102,6 +102,11 @@ class MemoryServer:
         """End as `kill -9` does; the state stays for the next server."""
         self.host.kill()
 
+    def move(self, address: Address) -> None:
+        """Be at another address from now on, as a machine that joins another network."""
+        self.address = address
+        self.host.move(address)
+
     def call(self, method: str, *params: Any, level: Level = Level.CALL) -> Deferred[Any]:
         """Call a method here, as somebody with that level on this machine."""
         caller = Caller(level, "127.0.0.1", 40000, level.word)

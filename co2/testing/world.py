@@ -140,6 +140,13 @@ class World:
         place.sent.append((data, sent))
         return sent
 
+    def move(self, name: str, address: Address) -> None:
+        """Let a server be at another address from now on, whether it runs or not."""
+        place = self.places[name]
+        place.address = address
+        if place.server is not None:
+            place.server.move(address)
+
     def set_wall(self, name: str, ahead: float) -> None:
         """Set a server's wall clock so many seconds ahead of the others'; it stays so."""
         place = self.places[name]
