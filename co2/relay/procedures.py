@@ -126,7 +126,7 @@ class RelayProcedures:
         after = request.get("after")
         if after is None or request.get("journal_id") != self._journal.journal_id:
             return cursor
-        return max(cursor, min(int(after), self._journal.last_seq))
+        return max(cursor, min(int(after), int(self._journal.last_seq)))
 
     def renew(self, caller: Caller, request: Mapping[str, Any]) -> dict[str, Any]:
         """Renew a lease: `{'host_id', 'token'}` gives `{'lease', 'epoch', 'state'}`.
