@@ -232,10 +232,18 @@ class IRosterStore(Interface):
         """Give every registration that was kept."""
 
     def keep(registration: Registration) -> None:
-        """Write a new or changed registration; when it returns, kill -9 does not lose it."""
+        """Write a new or changed registration; when it returns, kill -9 does not lose it.
+
+        Raises:
+            JournalFailed: it cannot be written; nothing has changed.
+        """
 
     def forget(random: str) -> None:
-        """Remove the registration of that random part; unknown ones are no error."""
+        """Remove the registration of that random part; unknown ones are no error.
+
+        Raises:
+            JournalFailed: that cannot be written; nothing has changed.
+        """
 
 
 class IIdentityStore(Interface):

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from co2.errors import SettingsError
+from co2.errors import JournalFailed, SettingsError
 from co2.net.state_sqlite import SqliteState
 from co2.testing.contracts import IdentityStoreContract, RosterStoreContract
 from co2.testing.samples import a_registration
@@ -81,3 +81,16 @@ class TestSqliteState(RosterStoreContract, IdentityStoreContract):
         self.path.write_bytes(b"no database at all, only words" * 200)
         with pytest.raises(SettingsError, match="move it away"):
             self.make_store()
+
+    def test_a_full_disk_is_told_and_passes(self):
+        """What was there stays, and when there is room again it is written again."""
+        store = self.make_store()
+        store.keep(a_registration("a"))
+        store._db.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(JournalFailed, match="disk may be full") as failed:
+            store.keep(a_registration("b", properties={"padding": "x" * 50_000}))
+        assert failed.value.retry_after > 0
+        assert store.load() == [a_registration("a")]
+        store._db.execute("PRAGMA max_page_count = 100000")
+        store.keep(a_registration("b"))
+        assert len(self.reopen(store).load()) == 2

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from twisted.logger import capturedLogs
 
-from co2.errors import AmbiguousNick, NotRegistered
+from co2.errors import AmbiguousNick, JournalFailed, NotRegistered
 from co2.model.hosts import Address, HostState
 from co2.relay.roster import Pings, Roster
 from co2.testing.samples import a_registration
@@ -211,6 +212,54 @@ def test_times_of_delivery_follow_a_clock_that_is_set(jump):
     presence.progress(3, 1e9 + jump + 10.0)
     found = [presence.delivered_at(seq) for seq in (1, 2, 3)]
     assert found == [1e9, 1e9 + jump, 1e9 + jump + 10.0]
+
+
+class FullStore(MemoryState):
+    """Writes nothing while `full`."""
+
+    full = False
+
+    def keep(self, registration):
+        if self.full:
+            raise JournalFailed("the disk is full", retry_after=5.0)
+        super().keep(registration)
+
+    def forget(self, random):
+        if self.full:
+            raise JournalFailed("the disk is full", retry_after=5.0)
+        super().forget(random)
+
+
+def test_leases_go_on_with_a_full_disk():
+    """What the relay finds out by itself counts, written or not, and it says so once."""
+    book = Book(FullStore())
+    there, gone = book.enter("there"), book.enter("gone", 2006)
+    book.store.full = True
+    with capturedLogs() as logged:
+        book.roster.hear(there, 1000.0)
+        book.roster.sweep(1030.0)
+        assert (there.state, gone.state) == (ONLINE, AWAY)
+        book.roster.sweep(1065.0)
+        assert [one.random for one in book.roster] == ["there"]
+        assert there.state is AWAY
+    assert [event["why"] for event in logged] == ["the disk is full"]
+    assert book.stored() == {"there": ONLINE, "gone": ONLINE}
+    book.store.full = False
+    book.roster.hear(there, 1070.0, reached=True)
+    book.roster.sweep(1140.0)
+    assert book.stored()["there"] is AWAY
+
+
+def test_a_registration_that_cannot_be_written_changes_nothing():
+    """Neither who is there, nor where: the host is told to try again."""
+    book = Book(FullStore())
+    former = book.enter("former", proof=b"p")
+    book.store.full = True
+    with pytest.raises(JournalFailed):
+        book.enter("new", proof=b"q")
+    assert len(book.roster) == 1
+    assert former.state is ONLINE
+    assert book.roster.at(Address("127.0.0.1", 2005)) is former
 
 
 def test_an_update_that_changes_nothing_writes_nothing():

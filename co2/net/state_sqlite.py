@@ -14,7 +14,7 @@ from pathlib import Path
 
 from zope.interface import implementer
 
-from co2.errors import SettingsError
+from co2.errors import JournalFailed, SettingsError
 from co2.interfaces import IIdentityStore, IRosterStore
 from co2.model.hosts import Address, HostState, Identity, Registration
 
@@ -45,6 +45,9 @@ _UPGRADES = {
     "ALTER TABLE satellite ADD COLUMN newest INTEGER NOT NULL DEFAULT 0;",
 }
 """From each older format to the one after it."""
+
+_RETRY = 5.0
+"""Seconds after which a registration that could not be written may be tried again."""
 
 _COLUMNS = (
     "random, ip, port, nick, proof, notify_token, epoch, created, seen, state, relays_others, "
@@ -99,11 +102,21 @@ class SqliteState:
         """Write a new or changed registration."""
         row = _row(registration)
         marks = ", ".join("?" * len(row))
-        self._db.execute(f"REPLACE INTO satellite ({_COLUMNS}) VALUES ({marks})", row)
+        self._write(f"REPLACE INTO satellite ({_COLUMNS}) VALUES ({marks})", row)
 
     def forget(self, random: str) -> None:
         """Remove a registration."""
-        self._db.execute("DELETE FROM satellite WHERE random = ?", (random,))
+        self._write("DELETE FROM satellite WHERE random = ?", (random,))
+
+    def _write(self, statement: str, parameters: tuple[object, ...]) -> None:
+        try:
+            self._db.execute(statement, parameters)
+        except sqlite3.Error as error:
+            raise JournalFailed(
+                f"the roster of this host cannot be written ({error}): its disk may be full or "
+                "damaged",
+                retry_after=_RETRY,
+            ) from error
 
     def _upgrade(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()

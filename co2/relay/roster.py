@@ -13,8 +13,9 @@ from math import inf, nextafter
 from typing import Any
 
 from attrs import define, field
+from twisted.logger import Logger
 
-from co2.errors import AmbiguousNick, NotRegistered
+from co2.errors import AmbiguousNick, JournalFailed, NotRegistered
 from co2.interfaces import ICourier, IPeer, IRosterStore
 from co2.model.hosts import Address, HostState, Registration
 from co2.model.messages import Cursor
@@ -151,6 +152,8 @@ class Roster:
         changed: told of a presence whose state has changed.
     """
 
+    _log = Logger()
+
     def __init__(
         self,
         store: IRosterStore,
@@ -166,6 +169,7 @@ class Roster:
         self._by_address: dict[Address, Presence] = {}
         self._relays: set[str] = set()
         self._last_seen = 0.0
+        self._unwritten = False
 
     def __len__(self) -> int:
         return len(self._by_random)
@@ -258,10 +262,14 @@ class Roster:
     # -- changing ------------------------------------------------------------------------------
 
     def enter(self, registration: Registration, now: float, cursor: int) -> Presence:
-        """Take a new or renewed registration, and displace who was at its address before."""
+        """Take a new or renewed registration, and displace who was at its address before.
+
+        Raises:
+            JournalFailed: it cannot be written; nothing has changed.
+        """
         registration = self._after_others(registration)
-        self._displace(registration)
         self._store.keep(registration)
+        self._displace(registration)
         presence = self._by_random.get(registration.random)
         if presence is None:
             presence = Presence(registration, now + self.lease, joined=cursor, cursor=cursor)
@@ -298,8 +306,19 @@ class Roster:
         registration = presence.registration.evolve(**changes)
         if registration != presence.registration:
             presence.registration = registration
-            self._store.keep(registration)
+            self._write(self._store.keep, registration)
             self._changed(presence)
+
+    def _write(self, change: Callable[[Any], None], what: object) -> None:
+        """Write what this relay finds out by itself: if that fails, it would find out once more."""
+        try:
+            change(what)
+        except JournalFailed as error:
+            if not self._unwritten:
+                self._log.warn("changes of the roster are not written: {why}", why=error.text)
+            self._unwritten = True
+        else:
+            self._unwritten = False
 
     def remove(self, presence: Presence) -> None:
         """Forget a satellite for good."""
@@ -308,7 +327,7 @@ class Roster:
         del self._by_random[presence.random]
         self._relays.discard(presence.random)
         self._release_address(presence)
-        self._store.forget(presence.random)
+        self._write(self._store.forget, presence.random)
         presence.registration = presence.registration.evolve(state=HostState.GONE)
         self._changed(presence)
 
