@@ -1,37 +1,35 @@
-"""The relay's room put together for its tests: everything real but network, clock and store."""
+"""A relay for the tests of its rooms: a `MemoryServer`, and hosts that talk to it as themselves."""
 
 from __future__ import annotations
 
-import itertools
-from random import Random
+from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 
-from co2.delivery.backoff import Backoff
-from co2.delivery.courier import Courier
-from co2.delivery.journal import MemoryJournal
-from co2.delivery.one_at_a_time import OneAtATime
 from co2.errors import MethodNotFound
-from co2.model.calls import Caller, Level
-from co2.model.hosts import Address, HostState
-from co2.relay.admission import Admission
-from co2.relay.calling import Calling
-from co2.relay.fanout import Fanout
-from co2.relay.intake import Intake
-from co2.relay.limiter import Limiter
-from co2.relay.lines import Lines
-from co2.relay.pinger import Pinger
-from co2.relay.procedures import RelayProcedures
-from co2.relay.receipts import Receipts
-from co2.relay.roster import PUSHED, Roster
+from co2.model.calls import Call, Caller, Level
+from co2.model.hosts import Address
+from co2.model.settings import Retention
 from co2.testing.network import MemoryNetwork
+from co2.testing.peer import MemoryPeer
+from co2.testing.servers import MemoryServer
 from co2.testing.state import MemoryState
-from co2.wire.xmlrpc import decode_call, encode_fault, encode_members, encode_reply
+from co2.wire.xmlrpc import decode_call, encode_fault, encode_reply
 
-KEY = b"k" * 32
 SECRET = "s" * 22
 RELAY = Address("10.0.0.1", 2004)
+
+_SETTINGS = {
+    "lease": 60.0,
+    "forget_after": 1000.0,
+    "max_sats": 10,
+    "message_rate": 1000.0,
+    "message_burst": 1000,
+    "ping_interval": 15.0,
+    "send_timeout": 5.0,
+    "retention": Retention(1e9, 1000, 1 << 24),
+}
 
 
 class Satellite:
@@ -71,102 +69,85 @@ class Satellite:
         return sum(call.method == method for call in self.calls)
 
 
-class RelayRoom:
-    """See the module. `restart` makes it anew on the same store."""
+class Methods:
+    """The relay's methods, called by their last word as by a host or program somewhere.
 
-    def __init__(self, store: MemoryState | None = None, network: Any = None, **options: Any):
+    The first argument is the caller; without one an admin calls.
+    """
+
+    def __init__(self, server: MemoryServer) -> None:
+        self._call = server.base.dispatcher.call
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            if arguments and isinstance(arguments[0], Caller):
+                caller, *params = arguments
+            else:
+                caller, params = a_caller(level=Level.ADMIN), list(arguments)
+            return self._call(Call(f"relay.{name}", tuple(params)), caller)
+
+        return call
+
+
+class RelayRoom:
+    """See the module. `restart` makes it anew on the same state.
+
+    Args:
+        store: what an earlier run has kept.
+        network: where it is.
+        most: messages that its journal keeps.
+        settings: any of `Settings`.
+    """
+
+    def __init__(
+        self,
+        store: MemoryState | None = None,
+        network: MemoryNetwork | None = None,
+        most: int | None = None,
+        **settings: Any,
+    ) -> None:
         self.network = network or MemoryNetwork()
         self.clock = self.network.clock
         self.store = store or MemoryState()
-        self.options = options
-        self.host = self.network.host(RELAY)
-        self.opened: list[Any] = []
-        self.changes: list[tuple[str, HostState]] = []
-        lease, forget_after = options.get("lease", 60.0), options.get("forget_after", 1000.0)
-        self.roster = Roster(self.store, lease, forget_after, self.changed)
-        self.journal = options.get("journal") or MemoryJournal(
-            "j1", options.get("most", 1000), 1 << 24
-        )
-        self.lines = Lines(self.open_line)
-        numbers = itertools.count(1)
-        self.fanout = Fanout(
-            self.journal,
-            self.journal,
-            self.roster,
-            self.clock,
-            self.now,
-            lambda: f"call{next(numbers)}",
-            self.open_courier,
-        )
-        self.admission = Admission(
-            self.roster,
-            KEY,
-            lambda: f"drawn{next(numbers)}",
-            options.get("max_sats", 10),
-            options.get("allow_untokened", False),
-        )
-        self.limiter = Limiter(options.get("rate", 1000.0), options.get("burst", 1000))
-        self.intake = Intake(
-            self.admission,
-            self.limiter,
-            self.journal,
-            self.fanout,
-            lambda: 5000.0,
-            self.clock.seconds,
-            lambda: f"made{next(numbers)}",
-            self.clock,
-            "relay-id",
-            lambda: self.roster.has_relays,
-        )
-        interval = options.get("interval", 15.0)
-        self.pinger = Pinger(self.roster, self.clock, interval, 5.0, self.lines)
-        self.calling = Calling(self.roster, self.lines, self.fanout.collecting)
-        self.receipts = Receipts(
-            self.journal, self.journal, self.roster, self.admission, self.fanout.wants
-        )
-        self.procedures = RelayProcedures(
-            "relay-id",
-            self.roster,
-            self.journal,
-            self.admission,
-            self.intake,
-            self.fanout,
-            self.receipts,
-            self.calling,
-            self.clock,
-            self.now,
-        )
-
-    def now(self) -> float:
-        return 5000.0 + self.clock.seconds()
+        self.settings = {**_SETTINGS, **settings}
+        if most is not None:
+            self.settings["retention"] = Retention(1e9, most, 1 << 24)
+        self.server = MemoryServer(self.network, RELAY, self.store, role="relay", **self.settings)
+        assert self.server.relay is not None
+        self.part = self.server.relay
+        self.roster, self.journal = self.part.roster, self.part.journal
+        self.admission, self.lines = self.part.admission, self.part.lines
+        self.pinger, self.fanout = self.part.pinger, self.part.fanout
+        self.relay_id = self.server.base.identity.random
+        self.procedures = Methods(self.server)
 
     def start(self) -> RelayRoom:
-        self.roster.load(self.clock.seconds(), self.journal.cursors(), self.journal.last_seq)
-        self.pinger.start()
+        self.server.start()
         return self
 
     def stop(self) -> None:
-        self.pinger.stop()
-        for presence in self.roster:
-            self.lines.drop(presence)
-        self.intake.close()
-        self.fanout.close()
+        """End it in good order; timers that it leaves behind stay, to be seen."""
+        self.part.stop()
 
     def restart(self) -> RelayRoom:
         self.stop()
-        return RelayRoom(self.store, self.network, **self.options).start()
+        self.server.kill()
+        return RelayRoom(self.store, self.network, **self.settings).start()
 
     def register(self, ip: str = "10.0.0.2", port: int = 2004, **more: Any) -> dict[str, Any]:
         """Register as a host does; give the answer."""
         level = more.pop("level", Level.CALL)
-        return self.procedures.register(a_caller(ip, level), {"port": port, **more})
+        answer: dict[str, Any] = self.procedures.register(
+            a_caller(ip, level), {"port": port, **more}
+        )
+        return answer
 
-    def relay(self, answer: dict[str, Any], data: Any = 1, **more: Any) -> Any:
+    def relay(self, answer: dict[str, Any], data: Any = 1, **more: Any) -> Deferred[Any]:
         """Send a message of a registered host."""
         ip = more.pop("ip", None) or answer["host_id"].partition("@")[2].rpartition(":")[0]
         struct = {"host_id": answer["host_id"], "token": answer["token"], "data": data, **more}
         struct = {name: value for name, value in struct.items() if value is not None}
-        return ensureDeferred(self.procedures.relay(a_caller(ip), struct))
+        return maybeDeferred(self.procedures.relay, a_caller(ip), struct)
 
     def satellite(self, number: int, co2: bool = True, **more: Any) -> tuple[Satellite, dict]:
         """Give a host that listens, and is registered and checked."""
@@ -177,53 +158,21 @@ class RelayRoom:
         self.pass_time(0.1)
         return satellite, answer
 
+    @property
+    def opened(self) -> list[MemoryPeer]:
+        """Every way that the relay has opened to a host."""
+        return self.server.host.peers
+
     def presence(self, answer: dict[str, Any]) -> Any:
-        return self.roster.get(answer["host_id"].partition("@")[0])
+        return self.roster.get(random_of(answer))
 
     def pass_time(self, seconds: float) -> None:
         self.clock.pass_time(seconds)
 
-    # -- wiring, as co2.service does it ------------------------------------------------------------
 
-    def changed(self, presence: Any) -> None:
-        self.changes.append((presence.random, presence.state))
-        if presence.state is HostState.GONE:
-            self.limiter.forget(presence.random)
-        self.fanout.follow(presence)
-        if presence.state not in PUSHED:
-            self.lines.drop(presence)
-        if presence.state is HostState.CHECKING:
-            self.pinger.check(presence)
-
-    def open_line(self, registration: Any) -> OneAtATime:
-        line = OneAtATime(self.host.peer(registration.address), self.clock)
-        self.opened.append(line)
-        return line
-
-    def open_courier(self, presence: Any, errand: Any) -> Courier:
-        registration = presence.registration
-        token = registration.notify_token
-        co2 = registration.co2
-        return Courier(
-            self.journal,
-            self.host.peer(registration.address) if co2 else self.lines.shared(presence),
-            self.clock,
-            Backoff(Random(1).random),
-            method="notify",
-            members=encode_members({"token": token}) if token else b"",
-            wants=errand.wants,
-            refuses=errand.refuses,
-            settled=errand.settled,
-            missed=errand.missed,
-            extra=errand.extra,
-            greeting=errand.greeting,
-            greeted=errand.greeted,
-            window=4 if co2 else 1,
-            batch=self.options.get("batch", 1) if co2 else 1,
-            plain=not co2,
-            after=presence.cursor,
-            reached=presence.reached,
-        )
+def random_of(answer: dict[str, Any]) -> str:
+    """Give who a host is, out of the answer to its registration."""
+    return str(answer["host_id"]).partition("@")[0]
 
 
 def a_caller(ip: str = "10.0.0.2", level: Level = Level.CALL) -> Caller:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface.verify import verifyObject
@@ -87,12 +89,15 @@ class Route:
             self.clock,
             Backoff(lambda: 0.999999, first=1.0, longest=8.0),
             method="notify",
-            settled=lambda entry, outcome: self.told.append((entry.seq, outcome)),
+            settled=options.pop("settled", self.settle),
             missed=self.missed.append,
             window=window,
             after=0,
             **options,
         )
+
+    def settle(self, entry, outcome):
+        self.told.append((entry.seq, outcome))
 
     def append(self, count, data=None, author="author"):
         for _ in range(count):
@@ -410,6 +415,41 @@ def test_resuming_what_is_under_way_changes_nothing():
     assert route.peer.numbers == [1, 2]
 
 
+@pytest.mark.parametrize("batch", [1, 64])
+def test_a_long_unwanted_backlog_leaves_others_their_turns(batch):
+    """It is passed over in stretches; what is wanted at its end is brought, after other work."""
+    route = Route(messages=9_000, most=10_000, wants=lambda entry: entry.seq == 9_000, batch=batch)
+    seen = [0]
+
+    def other_work():
+        seen.append(route.courier.cursor)
+        if not route.peer.structs:
+            route.clock.callLater(0, other_work)
+
+    route.courier.resume()
+    other_work()
+    route.clock.advance(0)
+    assert route.peer.numbers == [9_000]
+    assert max(after - before for before, after in pairwise(seen)) < 1_200
+    assert route.courier.cursor == 8_999
+    route.answer(0)
+    assert (route.settled, route.clock.getDelayedCalls()) == ([9_000], [])
+
+
+def test_passing_over_stops_with_the_courier():
+    """No timer of it is left; resumed it goes on from where it was."""
+    route = Route(messages=3_000, most=10_000, wants=lambda entry: entry.seq == 3_000)
+    route.courier.resume()
+    reached = route.courier.cursor
+    route.courier.pause()
+    assert route.clock.getDelayedCalls() == []
+    route.courier.wake()
+    assert 0 < reached == route.courier.cursor < 3_000
+    route.courier.resume()
+    route.clock.pass_time(1.0)
+    assert route.peer.numbers == [3_000]
+
+
 def test_there_are_never_two_timers():
     """Whatever is called in whatever order, at most one wait is under way."""
     route = Route(messages=3)
@@ -482,14 +522,13 @@ def test_the_bytes_are_the_journals_own():
 
 def test_who_is_told_may_raise_and_nothing_stops(logged_failures):
     """A mistake in what listens is logged, and the next messages go on."""
-    route = Route(messages=3, window=1)
     heard = []
 
     def settled(entry, outcome):
         heard.append(entry.seq)
         raise ValueError("a bug")
 
-    route.courier._settled = settled
+    route = Route(messages=3, window=1, settled=settled)
     route.courier.resume()
     route.answer(0)
     route.answer(1)
@@ -500,8 +539,7 @@ def test_who_is_told_may_raise_and_nothing_stops(logged_failures):
 
 def test_who_is_told_may_close_it():
     """Closing while an answer is handed out posts nothing more."""
-    route = Route(messages=5, window=2)
-    route.courier._settled = lambda entry, outcome: route.courier.close()
+    route = Route(messages=5, window=2, settled=lambda entry, outcome: route.courier.close())
     route.courier.resume()
     route.answer(0)
     assert route.peer.numbers == [1, 2]

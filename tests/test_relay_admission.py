@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from relay_room import SECRET, RelayRoom
+from relay_room import SECRET, RelayRoom, a_caller, random_of
 
 from co2.errors import Denied, IdentityTaken, InvalidParams, NotRegistered, RelayFull, Spoofed
 from co2.model.calls import Level
@@ -26,11 +26,13 @@ def send(room, answer, **more):
 
 def test_a_bare_port_is_enough():
     """The standard library's `{'port': n}` gets a name, a token and everything else."""
-    answer = RelayRoom().register(port=8000)
-    assert answer["host_id"] == "drawn1@10.0.0.2:8000"
+    room = RelayRoom()
+    answer = room.register(port=8000)
+    random, _, address = answer["host_id"].partition("@")
+    assert (len(random), address) == (16, "10.0.0.2:8000")
     assert answer["state"] == "checking"
     assert (answer["lease"], answer["epoch"], answer["after"]) == (60.0, 1, 0)
-    assert (answer["relay_id"], answer["journal_id"]) == ("relay-id", "j1")
+    assert (answer["relay_id"], answer["journal_id"]) == (room.relay_id, room.journal.journal_id)
     assert len(answer["token"]) >= 32
 
 
@@ -57,17 +59,17 @@ def test_the_same_pair_is_right_from_any_address():
 
 
 @pytest.mark.parametrize(
-    ("shown", "begins_at"),
+    ("after", "journal_id", "begins_at"),
     [
-        ({}, 2),
-        ({"journal_id": "j1", "after": 4}, 4),
-        ({"journal_id": "j1", "after": 1}, 2),
-        ({"journal_id": "j1", "after": 99}, 5),
-        ({"journal_id": "of another relay", "after": 4}, 2),
-        ({"after": 4}, 2),
+        (None, None, 2),
+        (4, "its own", 4),
+        (1, "its own", 2),
+        (99, "its own", 5),
+        (4, "of another relay", 2),
+        (4, None, 2),
     ],
 )
-def test_what_a_host_says_that_it_has_counts_in_its_own_journal_only(shown, begins_at):
+def test_what_a_host_says_that_it_has_counts_in_its_own_journal_only(after, journal_id, begins_at):
     """The cursor is the relay's, and never goes back; one number of another journal is nothing."""
     room = RelayRoom().start()
     sender = room.register("10.0.0.9", callback=False)
@@ -75,9 +77,11 @@ def test_what_a_host_says_that_it_has_counts_in_its_own_journal_only(shown, begi
     for number in range(5):
         room.relay(sender, number)
     room.presence(answer).cursor = 2
-    assert room.register(callback=False, **OWN, **shown)["after"] == begins_at
-    assert room.presence(answer).settled == begins_at
-    new = room.register("10.0.0.3", callback=False, journal_id="j1", after=0)
+    if journal_id == "its own":
+        journal_id = answer["journal_id"]
+    again = room.register(callback=False, after=after, journal_id=journal_id, **OWN)
+    assert again["after"] == room.presence(answer).settled == begins_at
+    new = room.register("10.0.0.3", callback=False, journal_id=answer["journal_id"], after=0)
     assert new["after"] == 5
     room.stop()
 
@@ -124,8 +128,8 @@ def test_a_token_host_may_come_back_from_elsewhere():
     """A foreign host that keeps its token keeps its name."""
     room = RelayRoom()
     first = room.register()
-    moved = room.register("10.0.0.8", random="drawn1", token=first["token"])
-    assert moved["host_id"] == "drawn1@10.0.0.8:2004"
+    moved = room.register("10.0.0.8", random=random_of(first), token=first["token"])
+    assert moved["host_id"] == f"{random_of(first)}@10.0.0.8:2004"
     assert moved["token"] == first["token"]
 
 
@@ -135,7 +139,7 @@ def test_a_foreign_host_at_its_old_address_is_itself():
     first, again = room.register(), room.register()
     assert again["host_id"] == first["host_id"]
     assert again["token"] == first["token"]
-    assert room.register(port=2005)["host_id"].startswith("drawn2@")
+    assert random_of(room.register(port=2005)) != random_of(first)
 
 
 def test_a_foreign_host_does_not_take_a_co2_hosts_place():
@@ -144,19 +148,19 @@ def test_a_foreign_host_does_not_take_a_co2_hosts_place():
     room.register(**OWN)
     room.roster.update(room.roster.get("me"), state=HostState.ONLINE)
     foreign = room.register()
-    assert foreign["host_id"].startswith("drawn1@")
+    assert random_of(foreign) != "me"
     assert room.roster.get("me").state is HostState.AWAY
 
 
 def test_a_name_without_a_proof_is_not_granted():
     """A random part that nobody could prove later on could be anybody's."""
-    assert RelayRoom().register(random="admin")["host_id"].startswith("drawn1@")
+    assert random_of(RelayRoom().register(random="admin")) != "admin"
 
 
 def test_an_unknown_token_starts_anew():
     """The relay has lost its roster: the host is new, and told so by its name."""
     answer = RelayRoom().register(random="old", token="t" * 32)
-    assert answer["host_id"].startswith("drawn1@")
+    assert random_of(answer) != "old"
 
 
 def test_tokens_are_the_same_after_a_restart():
@@ -164,7 +168,7 @@ def test_tokens_are_the_same_after_a_restart():
     room = RelayRoom()
     first = room.register()
     again = room.restart()
-    assert send(again, first, token=first["token"]).random == "drawn1"
+    assert send(again, first, token=first["token"]).random == random_of(first)
     assert again.register()["token"] == first["token"]
 
 
@@ -326,7 +330,7 @@ def test_messages_without_a_token(ip, allowed, passes):
     room = RelayRoom(allow_untokened=allowed)
     answer = room.register(ip)
     if passes:
-        assert send(room, answer).random == "drawn1"
+        assert send(room, answer).random == random_of(answer)
     else:
         with pytest.raises(Spoofed, match="allow_untokened"):
             send(room, answer)
@@ -344,8 +348,7 @@ def test_unregister_needs_the_hosts_own_proof():
     room = RelayRoom()
     answer = room.register(**OWN)
     with pytest.raises(Spoofed):
-        room.procedures.unregister(None, {"host_id": answer["host_id"]})
-    assert room.procedures.unregister(
-        None, {"host_id": answer["host_id"], "token": answer["token"]}
-    )
+        room.procedures.unregister(a_caller(), {"host_id": answer["host_id"]})
+    proof = {"host_id": answer["host_id"], "token": answer["token"]}
+    assert room.procedures.unregister(a_caller(), proof)
     assert len(room.roster) == 0

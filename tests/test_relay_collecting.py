@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from itertools import pairwise
+
 import pytest
 from relay_room import RelayRoom, a_caller
 from twisted.internet.defer import ensureDeferred
@@ -10,18 +13,20 @@ from co2.errors import Denied, Gone, InvalidParams, PluginRaised, QueueFull, Shu
 from co2.model.calls import Level
 from co2.model.hosts import HostState
 from co2.testing.samples import result_of
+from co2.testing.servers import BEGIN
 from co2.wire.xmlrpc import decode_call, encode_fault, encode_reply, wrap_members
 
 pytestmark = pytest.mark.usefixtures("logged_failures")
 
 
 class Post:
-    """A relay, a sender, and a host that collects."""
+    """A relay, a sender, and a host that collects, which says that it is co2's."""
 
-    def __init__(self, **options):
+    def __init__(self, capabilities=("co2", "nil"), **options):
         self.room = RelayRoom(**options).start()
         self.sender = self.room.register("10.0.0.9", callback=False)
-        self.host = self.room.register("10.0.0.2", callback=False)
+        properties = {"capabilities": list(capabilities)}
+        self.host = self.room.register("10.0.0.2", callback=False, properties=properties)
         self.room.pass_time(0.1)
 
     def send(self, data, **more):
@@ -156,6 +161,75 @@ def test_only_what_was_given_can_be_acknowledged():
     assert post.collect(999)["data"] == ["x"]
 
 
+def test_only_a_co2_host_gets_fractions_of_seconds():
+    """One that nobody can ask says so when it registers; strict parsers break on them."""
+    when = datetime(2026, 5, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+    for capabilities, expected in (("co2",), when), ((), when.replace(microsecond=0)):
+        post = Post(capabilities=capabilities)
+        post.send(when)
+        assert post.collect()["data"] == [expected]
+
+
+def test_a_host_that_does_not_read_nil_is_not_given_it():
+    """The receipt says where it stands; what is before and behind it comes, and nothing stalls."""
+    post = Post(capabilities=("co2",))
+    for number, data in enumerate([1, {"deep": [None]}, 3, [None]]):
+        post.send(data, id=f"m{number}")
+    assert post.collect()["data"] == [1, 3]
+    post.collect(post.room.journal.last_seq)
+    states = [post.receipt(f"m{number}")[0] for number in range(4)]
+    assert [one["state"] for one in states] == ["delivered", "refused", "delivered", "refused"]
+    assert "nil at data" in states[1]["detail"]
+    post.send([None], id="alone")
+    assert post.collect(4)["data"] == []
+    assert post.receipt("alone")[0]["state"] == "refused"
+
+
+def test_a_long_unwanted_backlog_leaves_others_their_turns():
+    """A request looks through it in stretches, and has what is wanted at its end."""
+    post = Post(most=5000, message_burst=5000)
+    random = post.host["host_id"].partition("@")[0]
+    secret = {"random": random, "token": post.host["token"]}
+    post.room.register("10.0.0.2", callback=False, topics=["wanted"], **secret)
+    for number in range(4000):
+        post.send(number, topic="other")
+    post.send("here", topic="wanted")
+    waiting, seen = post.ask(wait=20), [0]
+
+    def other_work():
+        seen.append(post.presence.cursor)
+        if not waiting.called:
+            post.room.clock.callLater(0, other_work)
+
+    other_work()
+    post.room.clock.advance(0)
+    assert opened(result_of(waiting))["data"] == ["here"]
+    assert max(after - before for before, after in pairwise(seen)) < 1200
+
+
+def test_what_was_forgotten_before_it_was_collected_is_counted():
+    """Once, however often it asks; an hour's absence is not silent."""
+    post = Post(most=5)
+    for number in range(8):
+        post.send(number)
+    assert post.collect()["data"] == [3, 4, 5, 6, 7]
+    assert post.collect()["data"] == [3, 4, 5, 6, 7]
+    assert post.presence.missed == 3
+
+
+def test_a_host_that_is_called_is_not_given_the_same_by_collecting():
+    """What is brought to it goes one way, so that nothing is accounted for twice."""
+    post = Post()
+    satellite, answer = post.room.satellite(4)
+    post.host = answer
+    post.send("pushed")
+    post.room.pass_time(1.0)
+    asked = {"host_id": answer["host_id"], "token": answer["token"], "after": 0}
+    collecting = post.room.procedures.collect(a_caller("10.0.0.4"), asked)
+    assert result_of(ensureDeferred(collecting))["messages"] == []
+    assert satellite.received == ["pushed"]
+
+
 def test_max_and_bytes_bound_an_answer():
     """The rest comes with the next."""
     post = Post()
@@ -226,6 +300,57 @@ def test_a_call_is_handed_out_and_answered():
         post.answer(call["call"], result=43)
 
 
+def numbers(answer):
+    return [call["call"] for call in answer["calls"]]
+
+
+def test_a_call_whose_handing_out_was_lost_is_handed_out_again():
+    """Under the same number, until the host says that it has heard it; then it does not come."""
+    post = Post()
+    result = post.call()
+    (lost,) = numbers(post.collect())
+    assert numbers(post.collect(heard=[])) == [lost]
+    waiting = post.ask(heard=[lost], wait=20)
+    post.room.pass_time(1.0)
+    assert not waiting.called
+    post.answer(lost, result=42)
+    assert result_of(result) == 42
+    assert numbers(post.collect(heard=[])) == []
+
+
+def test_a_call_that_another_process_may_have_run_is_not_handed_out_again():
+    """The first request of a process says nothing of calls, and the ones before it are not its."""
+    post = Post()
+    post.call()
+    (first,) = numbers(post.collect(heard=[]))
+    assert numbers(post.collect()) == []
+    post.call()
+    (second,) = numbers(post.collect(heard=[]))
+    assert second != first
+    assert numbers(post.collect(heard=[])) == [second]
+
+
+def test_a_host_that_says_nothing_of_calls_gets_each_once():
+    """It may be at work on it, and there is no way to tell."""
+    post = Post()
+    post.call()
+    assert len(post.collect()["calls"]) == 1
+    assert [post.collect()["calls"] for _ in range(3)] == [[], [], []]
+
+
+def test_a_host_that_does_not_judge_callers_is_called_by_those_who_may():
+    """As one that can be connected to: co2's decides by itself, for others it takes `call`."""
+    foreign = Post(capabilities=())
+    with pytest.raises(Denied, match="needs call; you are read"):
+        result_of(foreign.call(level=Level.READ))
+    assert foreign.collect()["calls"] == []
+    foreign.call(level=Level.CALL)
+    assert len(foreign.collect()["calls"]) == 1
+    post = Post()
+    post.call(level=Level.READ)
+    assert len(post.collect()["calls"]) == 1
+
+
 def test_a_fault_comes_back_as_it_is():
     """The same class as on the host."""
     post = Post()
@@ -285,7 +410,19 @@ def test_a_relay_that_stops_sends_everybody_home():
     assert post.room.clock.getDelayedCalls() == []
 
 
-@pytest.mark.parametrize("more", [{"after": "1"}, {"after": True}, {"max": 0}, {"wait": -1}])
+MISTAKES = [
+    {"after": "1"},
+    {"after": True},
+    {"max": 0},
+    {"wait": -1},
+    {"have": "1"},
+    {"receipts": 5},
+    {"heard": "c1"},
+    {"heard": [1]},
+]
+
+
+@pytest.mark.parametrize("more", MISTAKES)
 def test_a_request_with_a_mistake_is_refused(more):
     """The fault names the member."""
     post = Post()
@@ -325,7 +462,7 @@ def test_a_receipt_tells_every_state():
     assert one["detail"]
     assert one["tries"] > 0
     (one,) = [one for one in post.receipt("m") if one["state"] == "delivered"]
-    assert 5000.0 < one["time"] < 5010.0
+    assert BEGIN < one["time"] < BEGIN + 10.0
 
 
 def test_what_left_undelivered_is_expired_and_not_delivered():
@@ -378,3 +515,69 @@ def test_history_is_read_in_stretches():
     with pytest.raises(InvalidParams):
         post.room.procedures.get_history({"max": 0})
     assert post.presence.state is HostState.POLL
+
+
+# -- what is in hand -------------------------------------------------------------------------------
+
+
+def test_what_a_host_has_in_hand_is_neither_given_again_nor_acknowledged():
+    """Its plugins are at it; what is behind comes, and all of it again if the host dies."""
+    post = Post()
+    for number in range(4):
+        post.send(number)
+    assert post.collect(max=2)["data"] == [0, 1]
+    assert post.collect(0, have=2)["data"] == [2, 3]
+    assert post.presence.cursor == 0
+    waiting = post.ask(0, have=4, wait=20)
+    post.send("new")
+    post.room.pass_time(0.01)
+    assert opened(result_of(waiting))["data"] == ["new"]
+    post.collect(2, have=5, receipts=[{"seq": 1, "plugins": {"p": "raised: x"}}])
+    assert post.presence.cursor == 2
+    again = post.collect()
+    assert again["data"] == [2, 3, "new"]
+    assert all(one["redelivered"] for one in again["messages"])
+
+
+def test_a_host_has_no_more_in_hand_than_so_many():
+    """The relay remembers what it has given and was not told of."""
+    post = Post(most=5000, message_burst=5000)
+    for number in range(1200):
+        post.send(number)
+    have = 0
+    for _ in range(4):
+        answer = post.collect(0, have=have, max=400)
+        have = answer["after"]
+    assert have == 1000
+    assert answer["data"] == []
+    assert post.collect(10, have=have, max=400)["data"] == list(range(1000, 1010))
+
+
+def test_what_is_in_hand_is_looked_behind_once():
+    """A backlog that the host does not want is not read over and over while a plugin is slow."""
+    post = Post(most=5000, message_burst=5000)
+    secret = {"random": post.presence.random, "token": post.host["token"]}
+    post.room.register("10.0.0.2", callback=False, topics=["wanted"], **secret)
+    post.send("first", topic="wanted")
+    assert post.collect()["data"] == ["first"]
+    for number in range(3000):
+        post.send(number, topic="other")
+    waiting = post.ask(0, have=1, wait=20)
+    post.room.pass_time(1.0)
+    assert not waiting.called
+    post.send("last", topic="wanted")
+    post.room.pass_time(0.1)
+    assert opened(result_of(waiting))["data"] == ["last"]
+    assert post.presence.cursor == 0
+
+
+def test_a_greeting_in_hand_is_not_given_again():
+    """Last values are messages like others to the plugins that have them."""
+    post = Post()
+    post.send("last", topic="t", retain=True)
+    post.host = post.room.register("10.0.0.2", port=3000, callback=False)
+    first = post.collect()
+    assert first["data"] == ["last"]
+    assert post.collect(0, have=first["after"])["data"] == []
+    assert not post.presence.greeted
+    assert post.collect(0)["data"] == ["last"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from relay_room import SECRET, RelayRoom, a_caller
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 
 from co2.errors import (
     AmbiguousNick,
@@ -175,7 +175,7 @@ def test_what_was_forgotten_before_it_had_it_is_told():
 
 def test_an_acknowledged_message_renews_the_lease():
     """No ping is needed of one that answers."""
-    net = Net(interval=1000.0)
+    net = Net(ping_interval=1000.0)
     for number in range(8):
         net.room.pass_time(20.0)
         net.send(number, who=2)
@@ -196,7 +196,8 @@ def test_closed_it_leaves_no_timer():
 
 def call(net, request, level=Level.CALL):
     request = {"method": "m", **request}
-    deferred = ensureDeferred(net.room.calling.call(request, a_caller("10.0.0.99", level)))
+    caller = a_caller("10.0.0.99", level)
+    deferred = maybeDeferred(net.room.procedures.call, caller, request)
     net.room.pass_time(0.1)
     return deferred
 
@@ -233,7 +234,7 @@ def test_what_is_no_answer_is_a_transport_failure():
     """Not a parse error of the caller's own document."""
     net = Net()
     net.sats[1].answers["co2.relayed"] = b"<html>"
-    with pytest.raises(TransportFailed, match="no XML-RPC"):
+    with pytest.raises(TransportFailed, match="does not answer XML-RPC"):
         result_of(call(net, {"host_id": net.answers[1]["host_id"]}))
 
 

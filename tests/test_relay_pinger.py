@@ -119,7 +119,7 @@ def test_every_satellite_is_pinged_once_in_an_interval():
 
 def test_there_are_never_two_pings_at_once():
     """One that does not answer is not asked again until its time is up."""
-    room = a_room(interval=1.0)
+    room = a_room(ping_interval=1.0)
     satellite, _ = room.satellite(2)
     before = satellite.count("ping")
     satellite.answers["ping"] = Deferred()

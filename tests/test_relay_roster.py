@@ -7,7 +7,8 @@ from twisted.logger import capturedLogs
 
 from co2.errors import AmbiguousNick, JournalFailed, NotRegistered
 from co2.model.hosts import Address, HostState
-from co2.relay.roster import Pings, Roster
+from co2.relay.presence import Pings
+from co2.relay.roster import Roster
 from co2.testing.samples import a_registration
 from co2.testing.state import MemoryState
 
@@ -57,6 +58,15 @@ def test_one_that_comes_again_keeps_its_cursor():
     assert book.roster.at(Address("127.0.0.1", 2005)) is None
     assert book.roster.at(Address("127.0.0.1", 3000)) is first
     assert len(book.roster) == 1
+
+
+def test_one_that_is_no_relay_any_more_counts_as_none():
+    """It registered again without that role: messages need no hops for it."""
+    book = Book()
+    book.enter(relays_others=True)
+    assert book.roster.has_relays
+    book.enter(relays_others=False, epoch=2)
+    assert not book.roster.has_relays
 
 
 @pytest.mark.parametrize("state", [ONLINE, POLL])

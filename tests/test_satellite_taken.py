@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 from journal_room import Shelf
+from twisted.internet.defer import maybeDeferred
 
 from co2.errors import JournalFailed
 from co2.net.taken_sqlite import SqliteTaken
+from co2.satellite.in_hand import InHand
+from co2.satellite.inbox import Inbox
 from co2.satellite.taken import MemoryTaken
 from co2.testing.journal_contract import TakenContract
 
@@ -79,3 +82,39 @@ class TestSqliteTaken(TakenContract):
         assert count <= 30
         assert taken.known(("a", "99")) is not None
         assert taken.known(("a", "1")) is None
+
+    def test_what_is_collected_together_is_committed_together(self):
+        """A hundred messages of one answer take two commits, and plugins see them in order."""
+        seen = []
+        plugin = RecordingReceiver(seen)
+        inbox = Inbox(lambda: [plugin], lambda: "made", self.make_taken())
+        commits = []
+        self.shelf.open_files[-1]._writing.set_trace_callback(
+            lambda sql: commits.append(sql) if sql == "COMMIT" else None
+        )
+        hand = InHand()
+        for number in range(1, 101):
+            message = {"id": f"m{number}", "host_id": "a@10.0.0.9:1", "data": number}
+            hand.take(number, maybeDeferred(inbox.take, message, "10.0.0.1", 2004))
+        hand.reach(100)
+        self.wait_for(hand.quiet())
+        assert seen == list(range(1, 101))
+        assert hand.after == 100
+        assert len(commits) == 2
+
+
+class RecordingReceiver:
+    """A plugin as an inbox sees it."""
+
+    name = "p"
+    receives = True
+
+    def __init__(self, seen):
+        self.seen = seen
+
+    def wants(self, topic, superseded):
+        return True
+
+    def deliver(self, struct):
+        self.seen.append(struct["data"])
+        return "ok"

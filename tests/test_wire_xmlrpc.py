@@ -20,6 +20,7 @@ from co2.errors import (
     NotWellFormed,
     RateLimited,
     UnknownFault,
+    Unreachable,
     UnsupportedValue,
 )
 from co2.model.calls import Call, Encoded
@@ -125,7 +126,17 @@ def test_a_fault_that_is_none_is_a_bad_answer(struct: str) -> None:
     """A fault without a number and a text is the other side's mistake."""
     document = f"<methodResponse><fault><value>{struct}</value></fault></methodResponse>"
     with pytest.raises(BadValue, match="faultCode"):
-        decode_reply(document.encode())
+        read_reply(document.encode())
+
+
+@pytest.mark.parametrize("around", [" ", "\n", "\r\n\t"])
+def test_white_space_around_a_method_name_is_no_part_of_it(around: str) -> None:
+    """Read it is dropped, inside of the name it stays; nobody writes what would be dropped."""
+    document = b"<methodCall><methodName>%s</methodName></methodCall>"
+    assert decode_call(document % f"{around}ping{around}".encode()).method == "ping"
+    assert decode_call(document % b" pi ng ").method == "pi ng"
+    with pytest.raises(UnsupportedValue, match="white space around it"):
+        encode_call(f"ping{around}", [])
 
 
 @pytest.mark.parametrize(
@@ -141,10 +152,12 @@ def test_a_fault_that_is_none_is_a_bad_answer(struct: str) -> None:
     ],
 )
 def test_what_is_no_answer_is_a_document_error(document: bytes, error: type[DocumentError]) -> None:
-    """A proxy's page, a call, or an answer of no value never passes for a result."""
+    """A proxy's page, a call, or an answer of no value is no result; to a caller, no answer."""
     with pytest.raises(DocumentError) as raised:
-        decode_reply(document)
+        read_reply(document)
     assert type(raised.value) is error
+    with pytest.raises(Unreachable, match="the relay does not answer XML-RPC as it should"):
+        decode_reply(document, whose="the relay")
 
 
 @unhurriedly

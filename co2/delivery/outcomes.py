@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from attrs import define
-from twisted.internet.defer import Deferred
-
 from co2.errors import Co2Error, Fault, RetryLater
 from co2.model.messages import Entry
+from co2.wire.xmlrpc import BATCH_LIMITS, read_reply
 
 Settled = Callable[[Entry, Any], None]
 """Told once for each message: the peer's answer, or the Co2Error that ended it."""
@@ -27,14 +25,21 @@ def retry_as_told(error: Co2Error) -> float | None:
     return max(0.05, error.retry_after) if isinstance(error, RetryLater) else None
 
 
-@define(eq=False)
-class Flying:
-    """A message that is under way, or `refused` and waiting for its turn to be settled."""
+def read_replies(body: bytes, count: int) -> list[Any] | None:
+    """Give what a peer answered to a post: for each message a value, or the `Fault` that it is.
 
-    entry: Entry
-    refused: Co2Error | None = None
-    answer: Deferred[None] | None = None
-    greets: bool = False
+    Args:
+        body: the answer's body.
+        count: how many messages were in the post.
+
+    Returns:
+        None if a batch was refused as such.
+
+    Raises:
+        DocumentError: the body is no XML-RPC answer.
+    """
+    reply = read_reply(body, BATCH_LIMITS)
+    return [reply] if count == 1 else read_batch(reply, count)
 
 
 def read_batch(reply: Any, count: int) -> list[Any] | None:

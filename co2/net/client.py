@@ -13,9 +13,9 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from types import TracebackType
 from typing import Any, Self
 
-from co2.errors import DocumentError, Fault, Unreachable, remote_error
+from co2.errors import Unreachable
 from co2.model.hosts import Address
-from co2.wire.xmlrpc import BATCH_LIMITS, encode_call, read_reply
+from co2.wire.xmlrpc import BATCH_LIMITS, decode_reply, encode_call
 
 MOST_ANSWER = 64 * 1024 * 1024
 """Bytes that are taken of one answer: a server's own limit (max_body) is 16 MiB by default."""
@@ -107,22 +107,11 @@ class Client:
         except Unreachable:
             self.close()
             raise
-        return self._value(document)
+        return decode_reply(document, BATCH_LIMITS, str(self.address))
 
     def close(self) -> None:
         """Close the connection; the next call opens another."""
         self._connection.close()
-
-    def _value(self, document: bytes) -> Any:
-        try:
-            value = read_reply(document, BATCH_LIMITS)
-        except DocumentError as error:
-            raise Unreachable(
-                f"{self.address} does not answer XML-RPC as it should: {error.text}"
-            ) from None
-        if isinstance(value, Fault):
-            raise remote_error(value)
-        return value
 
     def _exchange(self, body: bytes) -> bytes:
         deadline = self._seconds() + self._timeout

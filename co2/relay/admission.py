@@ -27,7 +27,8 @@ from co2.model.hosts import (
     is_loopback,
 )
 from co2.model.topics import TopicFilter
-from co2.relay.roster import Presence, Roster
+from co2.relay.presence import Presence
+from co2.relay.roster import Roster
 
 _KNOWN: dict[str, type | tuple[type, ...]] = {
     "port": int,
@@ -146,8 +147,8 @@ class Admission:
             seen=now,
             state=HostState.POLL if request.get("callback") is False else HostState.CHECKING,
             relays_others="relay" in (request.get("roles") or ()),
-            co2=former.registration.co2 if former else False,
-            nil=former.registration.nil if former else False,
+            co2=_says(request, "co2", former.registration.co2 if former else False),
+            nil=_says(request, "nil", former.registration.nil if former else False),
             topics=_read_topics(request.get("topics")),
             newest=request.get("backlog") == "newest",
             properties=dict(request.get("properties") or {}),
@@ -258,6 +259,18 @@ class Admission:
                 "a message from another machine needs the 'token' that relay.register gave; "
                 "allow_untokened = True in the relay's settings takes it without"
             )
+
+
+def _says(request: Mapping[str, Any], capability: str, former: bool) -> bool:
+    """Tell whether a host says that it has a capability, as one must that nobody can ask.
+
+    Args:
+        request: its registration.
+        capability: a name out of `system.getCapabilities`.
+        former: what was known of it before, which stays if it says nothing.
+    """
+    said = (request.get("properties") or {}).get("capabilities")
+    return capability in said if isinstance(said, list) else former
 
 
 def parse_host_id(struct: Mapping[str, Any]) -> HostId:

@@ -1,9 +1,9 @@
 """`relay.call`: a method of one satellite, asked for through the relay.
 
 The relay lends nobody its own rights (PROTOCOL section 4). To a co2 satellite the call goes by
-`co2.relayed`, with who called and at which level, and the satellite decides. A satellite that is
-not co2's cannot know the difference between its relay and the relay's callers, so for those the
-relay itself asks for the level `call`.
+`co2.relayed`, or with what it collects, with who called and at which level, and the satellite
+decides. A satellite that is not co2's does not look at that: to it whatever its relay brings is
+its relay's. So for those the relay itself asks for the level `call`.
 """
 
 from __future__ import annotations
@@ -11,21 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from co2.errors import (
-    Denied,
-    DocumentError,
-    Fault,
-    InvalidParams,
-    TransportFailed,
-    remote_error,
-)
+from co2.errors import Denied, InvalidParams
 from co2.model.calls import Caller, Level
 from co2.model.hosts import HostState
 from co2.relay.admission import parse_host_id
 from co2.relay.collecting import Collecting
 from co2.relay.lines import Lines
-from co2.relay.roster import Presence, Roster
-from co2.wire.xmlrpc import encode_call, read_reply
+from co2.relay.presence import Presence
+from co2.relay.roster import Roster
+from co2.wire.xmlrpc import decode_reply, encode_call
 
 _DEFAULT_TIMEOUT = 30.0
 _LONGEST_TIMEOUT = 3600.0
@@ -59,18 +53,13 @@ class Calling:
         """
         presence = self._target(request)
         method, params, timeout = _parse(request)
+        if not _judges_callers(presence):
+            _require_call(presence, caller)
         if presence.state is HostState.POLL:
             return await self._collecting.call(presence, method, params, caller, timeout)
-        body = self._compose(presence, method, params, caller)
-        try:
-            reply = read_reply(await self._lines.call(presence, body, timeout))
-        except DocumentError as error:
-            raise TransportFailed(
-                f"{presence.registration.host_id} answered what is no XML-RPC: {error.text}"
-            ) from None
-        if isinstance(reply, Fault):
-            raise remote_error(reply)
-        return reply
+        body = _compose(presence, method, params, caller)
+        document = await self._lines.call(presence, body, timeout)
+        return decode_reply(document, whose=str(presence.registration.host_id))
 
     def _target(self, request: Mapping[str, Any]) -> Presence:
         nick = request.get("nick")
@@ -78,27 +67,32 @@ class Calling:
             return self._roster.find_nick(nick)
         return self._roster.find(parse_host_id(request).random)
 
-    def _compose(self, presence: Presence, method: str, params: list[Any], caller: Caller) -> bytes:
-        token = presence.registration.notify_token
-        if not presence.registration.co2 or token is None:
-            if caller.level < Level.CALL:
-                raise Denied(
-                    f"{presence.registration.host_id} cannot tell its relay from the relay's "
-                    f"callers, so relay.call needs call; you are {caller.who} with "
-                    f"{caller.level.word}"
-                )
-            return encode_call(method, params)
-        return encode_call(
-            "co2.relayed",
-            [
-                {
-                    "token": token,
-                    "method": method,
-                    "params": params,
-                    "caller": caller.as_struct(),
-                }
-            ],
+
+def _judges_callers(presence: Presence) -> bool:
+    """Tell whether a satellite is told who calls, and looks at it."""
+    registration = presence.registration
+    told = presence.state is HostState.POLL or registration.notify_token is not None
+    return registration.co2 and told
+
+
+def _require_call(presence: Presence, caller: Caller) -> None:
+    if caller.level < Level.CALL:
+        raise Denied(
+            f"{presence.registration.host_id} cannot tell its relay from the relay's callers, so "
+            f"relay.call needs call; you are {caller.who} with {caller.level.word}"
         )
+
+
+def _compose(presence: Presence, method: str, params: list[Any], caller: Caller) -> bytes:
+    if not _judges_callers(presence):
+        return encode_call(method, params)
+    request = {
+        "token": presence.registration.notify_token,
+        "method": method,
+        "params": params,
+        "caller": caller.as_struct(),
+    }
+    return encode_call("co2.relayed", [request])
 
 
 def _parse(request: Mapping[str, Any]) -> tuple[str, list[Any], float]:

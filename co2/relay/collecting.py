@@ -1,9 +1,13 @@
 """`relay.collect` and `relay.answer`: for hosts that nobody can connect to.
 
 Such a host asks, and the answer waits until there is something for it: messages after those that it
-has acknowledged, and calls that others make to it. Its cursor moves by what it acknowledges, so a
-lost answer is given again. One request waits at a time for a host; a newer one sends the older one
-home empty.
+has acknowledged, and calls that others make to it (`call_box`). Its cursor moves by what it
+acknowledges, so a lost answer is given again. One request waits at a time for a host; a newer one
+sends the older one home empty.
+
+A host whose plugins are slow asks for more before they are done: what it has in hand (`have`) is
+not given again, and not acknowledged either. A desk remembers what was given at it and is not
+acknowledged, without the messages' content, and gives no more than so many.
 """
 
 from __future__ import annotations
@@ -11,51 +15,45 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from co2.errors import Co2Error, Gone, ShuttingDown, remote_error
 from co2.errors import Fault as FaultValue
-from co2.errors import Gone, InvalidParams, QueueFull, ShuttingDown, TimedOut, remote_error
 from co2.interfaces import IJournal
 from co2.model.calls import Caller, Encoded
 from co2.model.messages import Entry
-from co2.relay.roster import Presence
+from co2.relay.call_box import CallBox
+from co2.relay.collect_request import CollectRequest, read_request
+from co2.relay.errand import Errand
+from co2.relay.presence import Presence
 from co2.wire.xmlrpc import encode_members
 
-_MOST = 1000
 _MOST_BYTES = 1024 * 1024
+_MOST_IN_HAND = 1000
 _LONGEST_WAIT = 60.0
-_MOST_CALLS = 100
+_STRETCH = 512
+"""Entries that are passed over until others have their turn: some milliseconds, from a file."""
+
 _REDELIVERED = encode_members({"redelivered": True})
 
 
 @define(eq=False)
-class _Call:
-    """A call on its way to a host that collects."""
-
-    number: str
-    method: str
-    params: list[Any]
-    caller: Caller
-    answer: Deferred[Any]
-    handed: bool = False
-
-
-@define(eq=False)
 class _Desk:
-    """What waits for one host, and the request that waits for it."""
+    """What waits for one host, and the request that waits for it.
 
-    calls: dict[str, _Call] = field(factory=dict)
+    `given` has the entries that are not acknowledged, and why one could not be given.
+    """
+
+    calls: CallBox
     waiting: Deferred[bool] | None = None
     timer: IDelayedCall | None = None
     greeting: list[Entry] | None = None
     greeted_with: int = 0
     handed: int = 0
-
-    def forget(self, number: str) -> None:
-        """Drop a call that nobody waits for any more."""
-        self.calls.pop(number, None)
+    told_missed: int = 0
+    given: dict[int, tuple[Entry, Co2Error | None]] = field(factory=dict)
 
 
 class Collecting:
@@ -65,58 +63,48 @@ class Collecting:
         journal: has the messages.
         clock: for waiting.
         make_id: names calls.
-        wants: tells whether an entry is for a satellite.
-        extra: gives further members of an entry for a satellite, written.
-        settled: told what a satellite says of a message that it has collected.
-        greeting: gives the last values that a new satellite is to have first.
-        greeted: told that it has them.
     """
 
-    def __init__(
-        self,
-        journal: IJournal,
-        clock: IReactorTime,
-        make_id: Callable[[], str],
-        wants: Callable[[Presence, Entry], bool],
-        extra: Callable[[Presence, Entry], bytes],
-        settled: Callable[[Presence, Entry, Any], None],
-        greeting: Callable[[Presence], list[Entry]],
-        greeted: Callable[[Presence], None],
-    ) -> None:
+    def __init__(self, journal: IJournal, clock: IReactorTime, make_id: Callable[[], str]) -> None:
         self._journal = journal
         self._clock = clock
         self._make_id = make_id
-        self._wants = wants
-        self._extra = extra
-        self._settled = settled
-        self._greeting = greeting
-        self._greeted = greeted
         self._desks: dict[str, _Desk] = {}
         self._closed = False
 
     # -- collecting ----------------------------------------------------------------------------
 
     async def collect(
-        self, presence: Presence, request: Mapping[str, Any], longest: float = _LONGEST_WAIT
+        self,
+        presence: Presence,
+        errand: Errand,
+        request: Mapping[str, Any],
+        longest: float = _LONGEST_WAIT,
     ) -> dict[str, Any]:
         """Give what has come for a host; see PROTOCOL section 4.
 
         Args:
             presence: the host, proven.
-            request: `{'after', 'max'?, 'wait'?: seconds, 'receipts'?: [{'seq', 'plugins'}]}`.
+            errand: what is for it.
+            request: `{'after', 'max'?, 'wait'?: seconds, 'receipts'?: [{'seq', 'plugins'}],
+                'heard'?: [number of a call]}`.
             longest: seconds that it may wait at most.
         """
-        most, wait = _read_bounds(request, longest)
-        desk = self._desks.setdefault(presence.random, _Desk())
+        asked = read_request(request, min(longest, _LONGEST_WAIT))
+        desk = self._desk(presence)
         self._end_wait(desk, False)
-        self._acknowledge(presence, desk, request)
-        until = self._clock.seconds() + wait
-        answer = self._gather(presence, desk, most)
+        desk.calls.begin_request(asked.heard)
+        self._acknowledge(presence, desk, errand, asked)
+        until = self._clock.seconds() + asked.wait
+        begin = max(presence.cursor, min(asked.have, desk.handed))
+        answer, more = self._gather(presence, desk, errand, asked, begin)
         while not answer["messages"] and not answer["calls"] and not self._closed:
-            left = until - self._clock.seconds()
-            if left <= 0 or not await self._wait(desk, left):
+            left = 0.0 if more else until - self._clock.seconds()
+            if left <= 0 and not more:
                 break
-            answer = self._gather(presence, desk, most)
+            if not await self._wait(desk, left, more):
+                break
+            answer, more = self._gather(presence, desk, errand, asked, answer["after"])
         return answer
 
     def wake(self) -> None:
@@ -129,86 +117,138 @@ class Collecting:
         self._closed = True
         for desk in list(self._desks.values()):
             self._end_wait(desk, False)
-            for call in list(desk.calls.values()):
-                self._end(desk, call, ShuttingDown("this relay stops", retry_after=2.0))
+            desk.calls.fail_all(ShuttingDown("this relay stops", retry_after=2.0))
 
     def drop(self, presence: Presence) -> None:
         """Forget a host that is gone; calls to it fail."""
         desk = self._desks.pop(presence.random, None)
         if desk is not None:
             self._end_wait(desk, False)
-            for call in list(desk.calls.values()):
-                self._end(desk, call, Gone("the satellite is not registered any more"))
+            desk.calls.fail_all(Gone("the satellite is not registered any more"))
 
-    def _acknowledge(self, presence: Presence, desk: _Desk, request: Mapping[str, Any]) -> None:
-        after = request.get("after", 0)
-        if isinstance(after, bool) or not isinstance(after, int):
-            raise InvalidParams("relay.collect: 'after' is not the number of the last message")
-        receipts = {}
-        for one in request.get("receipts") or ():
-            if isinstance(one, Mapping) and isinstance(one.get("seq"), int):
-                receipts[one["seq"]] = _read_receipt(one)
+    def _desk(self, presence: Presence) -> _Desk:
+        desk = self._desks.get(presence.random)
+        if desk is None:
+            desk = self._desks[presence.random] = _Desk(CallBox(self._clock))
+        return desk
+
+    def _acknowledge(
+        self, presence: Presence, desk: _Desk, errand: Errand, asked: CollectRequest
+    ) -> None:
         # Only what was handed out by this relay can be acknowledged: numbers of another journal,
         # or of the time before a restart, say nothing here.
-        upto = min(after, desk.handed)
-        while presence.cursor < upto:
-            entries = self._journal.read(presence.cursor, _MOST)
-            entries = [entry for entry in entries if entry.seq <= upto]
-            if not entries:
-                presence.cursor = upto
-                break
-            for entry in entries:
-                presence.cursor = entry.seq
-                if self._wants(presence, entry):
-                    self._settled(presence, entry, receipts.get(entry.seq, {}))
-        if desk.greeting is not None and after >= desk.greeted_with:
+        upto = min(asked.after, desk.handed)
+        for seq in sorted(seq for seq in desk.given if seq <= upto):
+            entry, refused = desk.given.pop(seq)
+            # While a host is called it may have had by the courier what it collected before.
+            if seq > presence.settled:
+                errand.settled(entry, refused or asked.receipts.get(seq, {}))
+        if presence.courier is None:
+            presence.cursor = max(presence.cursor, upto)
+        if desk.greeting is not None and asked.after >= desk.greeted_with:
             desk.greeting = None
-            presence.greeted = True
-            self._greeted(presence)
+            errand.greeted()
 
-    def _gather(self, presence: Presence, desk: _Desk, most: int) -> dict[str, Any]:
+    def _gather(
+        self, presence: Presence, desk: _Desk, errand: Errand, asked: CollectRequest, begin: int
+    ) -> tuple[dict[str, Any], bool]:
+        """Give an answer from behind `begin`, and whether more was not looked at yet."""
         messages: list[Encoded] = []
-        size = 0
-        if not presence.greeted:
-            desk.greeting = desk.greeting or self._greeting(presence)
-            messages = [self._write(presence, entry, False) for entry in desk.greeting]
-            presence.greeted = not messages
-        greets = bool(messages)
-        last = presence.cursor
-        while len(messages) < most and size < _MOST_BYTES:
-            entries = self._journal.read(last, most - len(messages))
+        last, more = max(begin, presence.settled), False
+        # Whom a courier brings its messages, because it can be called after all, gets none here.
+        if presence.courier is None:
+            messages = self._greet(presence, desk, errand, asked)
+            greets = bool(messages)
+            last, more = self._read_on(presence, desk, errand, last, asked.most, messages)
+            desk.handed = max(desk.handed, last)
+            presence.reached = max(presence.reached, desk.handed)
+            if greets:
+                # The greeting has no numbers of its own: it is acknowledged with what goes with it.
+                desk.greeted_with = last
+            if not messages and all(refused for _, refused in desk.given.values()):
+                self._pass_over(presence, desk, errand, last)
+        calls = desk.calls.hand_out(asked.heard)
+        return {"messages": messages, "calls": calls, "after": last}, more
+
+    def _greet(
+        self, presence: Presence, desk: _Desk, errand: Errand, asked: CollectRequest
+    ) -> list[Encoded]:
+        in_hand = desk.greeting is not None and asked.have >= desk.greeted_with
+        if presence.greeted or in_hand:
+            return []
+        desk.greeting = desk.greeting or list(errand.greeting())
+        presence.greeted = not desk.greeting
+        return [self._write(presence, errand, entry, False) for entry in desk.greeting]
+
+    def _read_on(
+        self,
+        presence: Presence,
+        desk: _Desk,
+        errand: Errand,
+        last: int,
+        most: int,
+        messages: list[Encoded],
+    ) -> tuple[int, bool]:
+        """Add what is for the host, from behind number `last`, to `messages`.
+
+        Returns:
+            the number up to which was looked, and whether it was only for others' sake that no
+            further.
+        """
+        size, looked = 0, 0
+        in_hand = sum(seq <= last for seq in desk.given)
+        most = min(most, _MOST_IN_HAND - in_hand)
+        while len(messages) < most and size < _MOST_BYTES and looked < _STRETCH:
+            entries = self._journal.read(last, max(most - len(messages), looked))
             if not entries:
                 break
+            self._notice_gap(desk, errand, last, entries[0].seq - 1)
+            looked += len(entries)
             for entry in entries:
-                if size >= _MOST_BYTES:
+                if size >= _MOST_BYTES or len(messages) >= most:
                     break
                 last = entry.seq
-                if self._wants(presence, entry):
-                    messages.append(self._write(presence, entry, entry.seq <= presence.reached))
+                if not errand.wants(entry):
+                    continue
+                refused = errand.refuses(entry)
+                desk.given[last] = (evolve(entry, xml=b"", xml_plain=b""), refused)
+                if refused is None:
+                    again = entry.seq <= presence.reached
+                    messages.append(self._write(presence, errand, entry, again))
                     size += entry.size
-        desk.handed = max(desk.handed, last)
-        presence.reached = max(presence.reached, desk.handed)
-        if greets:
-            # The greeting has no numbers of its own: it is acknowledged with what goes with it.
-            desk.greeted_with = last
-        if not messages:
-            presence.cursor = last
-        calls = [_as_struct(call) for call in desk.calls.values() if not call.handed]
-        for call in desk.calls.values():
-            call.handed = True
-        return {"messages": messages, "calls": calls, "after": last}
+        return last, looked >= _STRETCH
 
-    def _write(self, presence: Presence, entry: Entry, again: bool) -> Encoded:
+    def _pass_over(self, presence: Presence, desk: _Desk, errand: Errand, last: int) -> None:
+        """Move on over a stretch of which nothing can be given."""
+        for seq in sorted(seq for seq in desk.given if seq <= last):
+            entry, refused = desk.given.pop(seq)
+            if refused is not None and seq > presence.cursor:
+                errand.settled(entry, refused)
+        presence.cursor = max(presence.cursor, last)
+
+    def _notice_gap(self, desk: _Desk, errand: Errand, last: int, upto: int) -> None:
+        gap = upto - max(last, desk.told_missed)
+        if gap > 0:
+            desk.told_missed = upto
+            errand.missed(gap)
+
+    def _write(self, presence: Presence, errand: Errand, entry: Entry, again: bool) -> Encoded:
         members = entry.xml if presence.registration.co2 else entry.xml_plain
-        more = self._extra(presence, entry) + (_REDELIVERED if again else b"")
+        more = errand.adds(entry) + (_REDELIVERED if again else b"")
         xml = b"<value><struct>" + members + more + b"</struct></value>"
         return Encoded(xml, None, entry.nil_at, False)
 
-    async def _wait(self, desk: _Desk, seconds: float) -> bool:
-        """Wait for a reason to look again; False if there is none: it goes home empty."""
+    async def _wait(self, desk: _Desk, seconds: float, look: bool) -> bool:
+        """Wait for a reason to look again; False if there is none: it goes home empty.
+
+        Args:
+            desk: where.
+            seconds: how long at most.
+            look: whether the end of that time is a reason itself.
+        """
         waiting: Deferred[bool] = Deferred()
         desk.waiting = waiting
-        desk.timer = self._clock.callLater(seconds, self._end_wait, desk, False)
+        desk.timer = self._clock.callLater(seconds, self._end_wait, desk, look)
         try:
             return await waiting
         except CancelledError:
@@ -234,23 +274,11 @@ class Collecting:
         Raises:
             QueueFull: too many calls wait for it already.
         """
-        desk = self._desks.setdefault(presence.random, _Desk())
-        if len(desk.calls) >= _MOST_CALLS:
-            raise QueueFull(f"{_MOST_CALLS} calls wait for {presence.registration.host_id} already")
-        number = self._make_id()
-        answer: Deferred[Any] = Deferred(lambda _: desk.forget(number))
-        call = _Call(number, method, params, caller, answer)
-        desk.calls[call.number] = call
-        late = TimedOut(f"{presence.registration.host_id} has not answered within {timeout:g} s")
-        timer = self._clock.callLater(timeout, self._end, desk, call, late)
-
-        def stop(result: Any) -> Any:
-            if timer.active():
-                timer.cancel()
-            return result
-
+        desk = self._desk(presence)
+        host = str(presence.registration.host_id)
+        answer = desk.calls.put(self._make_id(), host, method, params, caller, timeout)
         self._end_wait(desk, True)
-        return answer.addBoth(stop)
+        return answer
 
     def answer(self, presence: Presence, request: Mapping[str, Any]) -> bool:
         """Take the answer of a call that was handed out: `{'call', 'result' | 'fault'}`.
@@ -258,46 +286,12 @@ class Collecting:
         Raises:
             Gone: nobody waits for it (any more).
         """
-        desk = self._desks.get(presence.random, _Desk())
-        call = desk.calls.get(str(request.get("call")))
-        if call is None:
-            raise Gone("nobody waits for the answer of that call (any more)")
+        calls, number = self._desk(presence).calls, str(request.get("call"))
         fault = request.get("fault")
         if isinstance(fault, Mapping):
             code, text = fault.get("faultCode"), fault.get("faultString")
-            error = remote_error(FaultValue(code if isinstance(code, int) else 0, str(text)))
-            self._end(desk, call, error)
+            said = FaultValue(code if isinstance(code, int) else 0, str(text))
+            calls.fail(number, remote_error(said))
         else:
-            desk.calls.pop(call.number, None)
-            call.answer.callback(request.get("result"))
+            calls.settle(number, request.get("result"))
         return True
-
-    def _end(self, desk: _Desk, call: _Call, error: Exception) -> None:
-        if desk.calls.pop(call.number, None) is not None and not call.answer.called:
-            call.answer.errback(error)
-
-
-def _read_bounds(request: Mapping[str, Any], longest: float) -> tuple[int, float]:
-    most, wait = request.get("max", 100), request.get("wait", 0)
-    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
-        raise InvalidParams("relay.collect: 'max' is not a number of messages above 0")
-    if isinstance(wait, bool) or not isinstance(wait, int | float) or not wait >= 0:
-        raise InvalidParams("relay.collect: 'wait' is not a number of seconds")
-    return min(most, _MOST), min(float(wait), longest, _LONGEST_WAIT)
-
-
-def _read_receipt(one: Mapping[str, Any]) -> Any:
-    """Give what `settled` is told: what the plugins said, or why the host refused the message."""
-    refused = one.get("refused")
-    if isinstance(refused, str) and refused:
-        return remote_error(FaultValue(0, refused))
-    return {"plugins": one.get("plugins") or {}}
-
-
-def _as_struct(call: _Call) -> dict[str, Any]:
-    return {
-        "call": call.number,
-        "method": call.method,
-        "params": call.params,
-        "caller": call.caller.as_struct(),
-    }

@@ -11,10 +11,10 @@ Who has just come first gets the last values that their authors asked to be kept
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -25,26 +25,15 @@ from co2.model.hosts import HostState
 from co2.model.messages import Cursor, Entry, Message, Outcome
 from co2.model.recent import Recent
 from co2.relay.collecting import Collecting
-from co2.relay.roster import Presence, Roster
+from co2.relay.errand import Errand
+from co2.relay.presence import Presence
+from co2.relay.roster import Roster
 from co2.wire.xmlrpc import encode_members
 
 _TOPICS = 100_000
 _STALE = encode_members({"stale": True})
 _SUPERSEDED = encode_members({"superseded": True})
 _DETAIL = 500
-
-
-@frozen
-class Errand:
-    """What a satellite's courier is to bring, and whom it tells; see `delivery.courier`."""
-
-    wants: Callable[[Entry], bool]
-    refuses: Callable[[Entry], Co2Error | None]
-    extra: Callable[[Entry], bytes]
-    settled: Callable[[Entry, Any], None]
-    missed: Callable[[int], None]
-    greeting: Sequence[Entry]
-    greeted: Callable[[], None]
 
 
 OpenCourier = Callable[[Presence, Errand], ICourier]
@@ -86,16 +75,7 @@ class Fanout:
         self._newest: Recent[tuple[str, str], int] = Recent(_TOPICS)
         self._waking: IDelayedCall | None = None
         self._closed = False
-        self.collecting = Collecting(
-            journal,
-            clock,
-            make_id,
-            self.wants,
-            self._extra,
-            self._settled,
-            self._greeting,
-            self._keep_cursor,
-        )
+        self.collecting = Collecting(journal, clock, make_id)
 
     def add_courier(self, name: str, courier: ICourier) -> None:
         """Let somebody else have every message too: a relay that this one has joined."""
@@ -136,6 +116,12 @@ class Fanout:
             self._ledger.forget_cursor(presence.random)
         elif presence.state is HostState.CHECKING:
             self._keep_cursor(presence)
+
+    async def collect(
+        self, presence: Presence, request: Mapping[str, Any], longest: float
+    ) -> dict[str, Any]:
+        """Give a satellite what has come, which asks by itself; see `Collecting.collect`."""
+        return await self.collecting.collect(presence, self._errand(presence), request, longest)
 
     def drop(self, presence: Presence) -> None:
         """End a satellite's courier; the cursor stays with its presence."""
@@ -204,11 +190,11 @@ class Fanout:
 
     def _bring(self, presence: Presence) -> None:
         if presence.courier is None:
-            presence.courier = self._open(presence)
+            presence.courier = self._open_courier(presence, self._errand(presence))
             self._couriers[presence.random] = presence.courier
         presence.courier.resume()
 
-    def _open(self, presence: Presence) -> ICourier:
+    def _errand(self, presence: Presence) -> Errand:
         epoch = presence.registration.epoch
         nil = presence.registration.nil
 
@@ -229,17 +215,14 @@ class Fanout:
             presence.greeted = True
             self._keep_cursor(presence)
 
-        return self._open_courier(
-            presence,
-            Errand(
-                lambda entry: self.wants(presence, entry),
-                refuses,
-                lambda entry: self._extra(presence, entry),
-                settled,
-                lambda count: self._tell_missed(presence, count),
-                () if presence.greeted else self._greeting(presence),
-                greeted,
-            ),
+        return Errand(
+            lambda entry: self.wants(presence, entry),
+            refuses,
+            lambda entry: self._extra(presence, entry),
+            settled,
+            lambda count: self._tell_missed(presence, count),
+            lambda: () if presence.greeted else self._greeting(presence),
+            greeted,
         )
 
     # -- what became of it ---------------------------------------------------------------------

@@ -25,7 +25,7 @@ from co2.model.topics import check_topic
 from co2.relay.admission import Admission, parse_host_id
 from co2.relay.fanout import Fanout
 from co2.relay.limiter import Limiter
-from co2.relay.roster import Presence
+from co2.relay.presence import Presence
 from co2.relay.sequence import Sequence
 from co2.wire.xmlrpc import encode_value
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from co2.interfaces import IPeer
 from co2.model.hosts import Registration
-from co2.relay.roster import Presence
+from co2.relay.presence import Presence
 
 _KEPT = 2
 

@@ -20,7 +20,8 @@ from co2.errors import Co2Error, DocumentError, TimedOut, TransportFailed
 from co2.interfaces import IClockedWork
 from co2.model.hosts import HostId, HostState
 from co2.relay.lines import Lines
-from co2.relay.roster import PUSHED, Presence, Roster
+from co2.relay.presence import PUSHED, Presence
+from co2.relay.roster import Roster
 from co2.wire.xmlrpc import encode_call, read_reply
 
 _PING = (encode_call("ping", ()),)

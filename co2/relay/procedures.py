@@ -18,8 +18,9 @@ from co2.relay.admission import Admission, check_request
 from co2.relay.calling import Calling
 from co2.relay.fanout import Fanout
 from co2.relay.intake import Intake
+from co2.relay.presence import Presence
 from co2.relay.receipts import Receipts
-from co2.relay.roster import Presence, Roster
+from co2.relay.roster import Roster
 
 _LONGEST_STRETCH = 1000
 
@@ -89,7 +90,8 @@ class RelayProcedures:
                 `journal_id` with `after` (you have all up to that number of that journal),
                 `topics` (patterns of what you want; all if absent),
                 `backlog` ('newest': of what came meanwhile the newest of each author and topic),
-                `properties`.
+                `properties` (of them, `capabilities` is an array of what a host that cannot be
+                asked has: 'nil' if it reads nil, 'co2' if it judges callers by itself).
 
         Returns:
             `{'host_id', 'relay_id', 'journal_id', 'lease', 'epoch', 'token', 'after', 'state'}`;
@@ -168,8 +170,9 @@ class RelayProcedures:
 
         Args:
             request: `{'host_id', 'token', 'after'}` (the number of the last message that you have)
-                and optionally `max` messages, `wait` seconds, and `receipts`, an array of
-                `{'seq', 'plugins'}`.
+                and optionally `max` messages, `wait` seconds, `receipts`, an array of
+                `{'seq', 'plugins'}`, and `heard`, an array of the calls that you are at work on:
+                all others that were handed out come again. Leave it out in your first request.
 
         Returns:
             `{'messages', 'calls', 'after'}`; show `after` next time.
@@ -178,7 +181,7 @@ class RelayProcedures:
         self._roster.hear(presence, self._clock.seconds(), collects=True)
         # Who waits says nothing meanwhile, and shall not be taken for away.
         longest = self._roster.lease / 2
-        return await self._fanout.collecting.collect(presence, request, longest)
+        return await self._fanout.collect(presence, request, longest)
 
     def answer(self, caller: Caller, request: Mapping[str, Any]) -> bool:
         """Answer a call that relay.collect gave.

@@ -16,7 +16,8 @@ from co2.model.calls import Caller, Level
 from co2.model.hosts import HostState
 from co2.model.messages import Entry, Kept
 from co2.relay.admission import Admission, parse_host_id
-from co2.relay.roster import Presence, Roster
+from co2.relay.presence import Presence
+from co2.relay.roster import Roster
 
 
 class Receipts:

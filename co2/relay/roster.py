@@ -7,139 +7,22 @@ comes in as an argument, and is the steady clock's unless it says otherwise.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import inf, nextafter
 from typing import Any
 
-from attrs import define, field
 from twisted.logger import Logger
 
 from co2.errors import AmbiguousNick, JournalFailed, NotRegistered
-from co2.interfaces import ICourier, IPeer, IRosterStore
+from co2.interfaces import IRosterStore
 from co2.model.hosts import Address, HostState, Registration
 from co2.model.messages import Cursor
 from co2.model.topics import TopicFilter
+from co2.relay.addresses import Addresses
+from co2.relay.presence import Presence
 
 _UNDER_WAY = 2048
 """Messages at most that one satellite may have got ahead of the cursor that was written last."""
-
-_STEP = 0.25
-_STEPS = 1000
-"""Times of settling that are remembered of each satellite: seconds between two, and how many."""
-
-PUSHED = frozenset({HostState.ONLINE, HostState.AWAY})
-"""States of satellites whose callback is known to work, or to have worked."""
-
-
-@define
-class Pings:
-    """Round trips of the pings to one satellite, in milliseconds."""
-
-    current: float = -1.0
-    count: int = 0
-    best: float = -1.0
-    worst: float = -1.0
-    total: float = 0.0
-    fails: int = 0
-
-    def answered(self, milliseconds: float) -> None:
-        """Count one that was answered."""
-        first = self.count == self.fails
-        self.count += 1
-        self.current = milliseconds
-        self.best = milliseconds if first else min(self.best, milliseconds)
-        self.worst = milliseconds if first else max(self.worst, milliseconds)
-        self.total += milliseconds
-
-    def failed(self) -> None:
-        """Count one that was not."""
-        self.count += 1
-        self.fails += 1
-
-    def as_struct(self) -> dict[str, Any]:
-        """Give the record's members; the average is -1.0 before the first answer."""
-        answered = self.count - self.fails
-        return {
-            "ping_current": self.current,
-            "ping_count": self.count,
-            "ping_min": self.best,
-            "ping_max": self.worst,
-            "ping_avg": self.total / answered if answered else -1.0,
-            "ping_fails": self.fails,
-        }
-
-
-@define(eq=False)
-class Presence:
-    """A registered satellite as this run of the relay knows it.
-
-    Messages above `joined` are for it; `cursor` is the last one that is settled, `reached` the last
-    that may have reached its plugins: what lies between is marked when it is sent again. `greeted`
-    tells whether it has the last values from before it came.
-    """
-
-    registration: Registration
-    lease_until: float
-    joined: int = 0
-    cursor: int = 0
-    reached: int = 0
-    greeted: bool = True
-    missed: int = 0
-    refused: int = 0
-    pings: Pings = field(factory=Pings)
-    line: IPeer | None = None
-    idle_lines: list[IPeer] = field(factory=list)
-    courier: ICourier | None = None
-    topics: TopicFilter = field(init=False)
-    _progress: deque[tuple[int, float]] = field(init=False, factory=lambda: deque(maxlen=_STEPS))
-
-    def __attrs_post_init__(self) -> None:
-        self.topics = TopicFilter(self.registration.topics)
-
-    @property
-    def settled(self) -> int:
-        """The last message that is settled for it, as of now."""
-        return self.cursor if self.courier is None else int(self.courier.cursor)
-
-    @property
-    def trouble(self) -> str:
-        """Why the last delivery failed; empty if it did not."""
-        return "" if self.courier is None else str(self.courier.trouble)
-
-    @property
-    def tries(self) -> int:
-        """How often the next message was tried in vain."""
-        return 0 if self.courier is None else int(self.courier.tries)
-
-    def progress(self, seq: int, now: float) -> None:
-        """Note that a message is settled; a few such times a second are remembered.
-
-        Args:
-            seq: its number.
-            now: UNIX seconds, for its receipt.
-        """
-        # A wall clock that is set back begins a new step too.
-        if not self._progress or abs(now - self._progress[-1][1]) > _STEP:
-            self._progress.append((seq, now))
-        else:
-            self._progress[-1] = (seq, self._progress[-1][1])
-
-    def delivered_at(self, seq: int) -> float:
-        """Tell when a message was settled, to a fraction of a second; 0.0 if that is forgotten."""
-        if not self._progress or seq < self._progress[0][0]:
-            return 0.0
-        return next((time for reached, time in self._progress if reached >= seq), 0.0)
-
-    @property
-    def random(self) -> str:
-        """Who it is."""
-        return self.registration.random
-
-    @property
-    def state(self) -> HostState:
-        """Where it stands."""
-        return self.registration.state
 
 
 class Roster:
@@ -166,7 +49,7 @@ class Roster:
         self._store = store
         self._changed = changed
         self._by_random: dict[str, Presence] = {}
-        self._by_address: dict[Address, Presence] = {}
+        self._addresses = Addresses()
         self._relays: set[str] = set()
         self._last_seen = 0.0
         self._unwritten = False
@@ -202,13 +85,7 @@ class Roster:
             presence.joined, presence.cursor, presence.greeted = known
             # Nobody knows what was under way when this relay ended.
             presence.reached = min(newest, presence.cursor + _UNDER_WAY)
-            self._by_random[presence.random] = presence
-            if registration.state is HostState.POLL:
-                self._by_address.setdefault(registration.address, presence)
-            else:
-                self._by_address[registration.address] = presence
-            if registration.relays_others:
-                self._relays.add(presence.random)
+            self._take_in(presence)
             self._last_seen = registration.seen
         for presence in self:
             self._changed(presence)
@@ -221,17 +98,11 @@ class Roster:
 
     def at(self, address: Address) -> Presence | None:
         """Give the satellite that was last registered at that address."""
-        return self._by_address.get(address)
+        return self._addresses.at(address)
 
     def is_displaced(self, presence: Presence) -> bool:
-        """Tell whether another has registered since at the address that this one had.
-
-        Whoever cannot be connected to has no address that could be taken: behind one NAT many hosts
-        listen on the same port, and to the relay all of them are at one address.
-        """
-        if presence.state not in PUSHED:
-            return False
-        return self._by_address.get(presence.registration.address) is not presence
+        """Tell whether another has registered since at the address that this one had."""
+        return self._addresses.is_displaced(presence)
 
     def find(self, random: str) -> Presence:
         """Give the satellite with that random part.
@@ -274,18 +145,12 @@ class Roster:
         if presence is None:
             presence = Presence(registration, now + self.lease, joined=cursor, cursor=cursor)
             presence.greeted = False
-            self._by_random[registration.random] = presence
         else:
-            self._release_address(presence)
+            self._addresses.release(presence)
             presence.registration = registration
             presence.topics = TopicFilter(registration.topics)
             presence.lease_until = now + self.lease
-        if registration.state is HostState.POLL:
-            self._by_address.setdefault(registration.address, presence)
-        else:
-            self._by_address[registration.address] = presence
-        if registration.relays_others:
-            self._relays.add(presence.random)
+        self._take_in(presence)
         self._changed(presence)
         return presence
 
@@ -326,7 +191,7 @@ class Roster:
             return
         del self._by_random[presence.random]
         self._relays.discard(presence.random)
-        self._release_address(presence)
+        self._addresses.release(presence)
         self._write(self._store.forget, presence.random)
         presence.registration = presence.registration.evolve(state=HostState.GONE)
         self._changed(presence)
@@ -362,22 +227,21 @@ class Roster:
             elif silent_for > 0 and presence.state in (HostState.ONLINE, HostState.POLL):
                 self.update(presence, state=HostState.AWAY)
 
-    def _release_address(self, presence: Presence) -> None:
-        if self._by_address.get(presence.registration.address) is presence:
-            del self._by_address[presence.registration.address]
+    def _take_in(self, presence: Presence) -> None:
+        self._by_random[presence.random] = presence
+        self._addresses.put(presence)
+        if presence.registration.relays_others:
+            self._relays.add(presence.random)
+        else:
+            self._relays.discard(presence.random)
 
     def _displace(self, registration: Registration) -> None:
-        """Two servers cannot listen on one address: who was there before is not any more.
-
-        That is said of those that have been reached there; of others nobody knows where they are.
-        """
-        former = self._by_address.get(registration.address)
-        if former is None or former.random == registration.random:
-            return
-        if registration.state is HostState.POLL or former.state not in PUSHED:
+        """Let whoever was at that address before be elsewhere, and nobody knows where."""
+        former = self._addresses.displaced_by(registration)
+        if former is None:
             return
         if former.registration.proof is None:
             self.remove(former)
         else:
-            del self._by_address[registration.address]
+            self._addresses.release(former)
             self.update(former, state=HostState.AWAY)

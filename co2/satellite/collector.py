@@ -1,8 +1,15 @@
-"""Collecting from a relay that cannot connect to this host: behind NAT, one connection out.
+"""Collecting from a relay that cannot connect to this host: behind NAT, connections out only.
 
 A loop: ask the relay for what has come, wait there if nothing has; hand the messages to the inbox
-and the calls to the registry; say with the next request what became of them. What is under way when
-the connection breaks is asked for again, and the inbox knows what it has had already.
+and the calls to the registry; say with the next request what became of them.
+
+The messages of one answer are handed over together, in order, so that they are written together.
+They are acknowledged as far as all are worked off, and as a rule that is waited for. What takes a
+plugin longer is not: the loop asks for what is behind it, and says that it has it in hand (`have`),
+so that a slow plugin keeps nothing from the others.
+
+What is under way when the connection breaks is asked for again, and the inbox knows what it has had
+already.
 """
 
 from __future__ import annotations
@@ -10,17 +17,31 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, ensureDeferred, maybeDeferred, succeed
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    ensureDeferred,
+    gatherResults,
+    maybeDeferred,
+)
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from co2.errors import Co2Error, InternalError, NotRegistered, RetryLater, Spoofed
+from co2.errors import Co2Error, InternalError, NotRegistered, Spoofed
 from co2.interfaces import IBackoff, IPeer
-from co2.wire.xmlrpc import decode_reply, encode_call
+from co2.satellite.handed_calls import HandedCalls
+from co2.satellite.in_hand import InHand
+from co2.wire.xmlrpc import BATCH_LIMITS, decode_reply, encode_call
 
 _WAIT = 25.0
 _MOST = 100
+
+_PATIENCE = 0.25
+"""Seconds that plugins have for what has come before more is asked for."""
+
+_SHORT_WAIT = 1.0
+"""Seconds to wait at the relay while plugins are at work: it shall hear soon what they said."""
 
 
 class Collector:
@@ -32,7 +53,7 @@ class Collector:
         backoff: how long.
         proof: gives 'host_id' and 'token', as they are now.
         take: hands a message over; gives its answer, or a Deferred of it.
-        call: runs `{'method', 'params', 'caller'}`; gives its result, or a Deferred.
+        calls: runs the calls that were handed out.
         lost: told that the relay does not know this host.
         timeout: seconds for the relay to answer, beyond what it was asked to wait.
     """
@@ -46,7 +67,7 @@ class Collector:
         backoff: IBackoff,
         proof: Callable[[], dict[str, Any]],
         take: Callable[[dict[str, Any]], Any],
-        call: Callable[[Mapping[str, Any]], Any],
+        calls: HandedCalls,
         lost: Callable[[], None],
         timeout: float,
     ) -> None:
@@ -55,11 +76,11 @@ class Collector:
         self._backoff = backoff
         self._proof = proof
         self._take = take
-        self._call = call
+        self._calls = calls
         self._lost = lost
         self._timeout = timeout
-        self._after = 0
-        self._receipts: list[dict[str, Any]] = []
+        self._hand = InHand()
+        self._answered = False
         self._loop: Deferred[None] | None = None
 
     @property
@@ -70,8 +91,7 @@ class Collector:
     def start(self) -> None:
         """Begin to collect, if it does not already."""
         if self._loop is None:
-            self._after = 0
-            self._receipts = []
+            self._hand = InHand()
             self._loop = ensureDeferred(self._run())
             self._loop.addErrback(self._stopped)
 
@@ -86,17 +106,16 @@ class Collector:
         elif state == "online":
             self.stop()
 
-    def stop(self) -> Deferred[None]:
+    def stop(self) -> None:
         """Stop collecting."""
         loop, self._loop = self._loop, None
         if loop is not None:
             loop.cancel()
-        return succeed(None)
 
-    def close(self) -> Deferred[None]:
+    def close(self) -> Deferred[Any]:
         """Stop for good."""
         self.stop()
-        return self._peer.close()
+        return gatherResults([self._peer.close(), self._calls.close()])
 
     def _stopped(self, failure: Any) -> None:
         # One that was stopped may have been followed by another; only a fault ends the present one.
@@ -107,7 +126,11 @@ class Collector:
     async def _run(self) -> None:
         while True:
             try:
-                await self._work_off(await self._ask())
+                answer = await self._ask()
+                self._check()
+                self._hand_over(answer)
+                await self._be_patient()
+                self._check()
             except Co2Error as error:
                 self._log.debug("collecting failed: {why}", why=error.text)
                 if isinstance(error, NotRegistered | Spoofed):
@@ -117,56 +140,61 @@ class Collector:
             self._backoff.reset()
 
     async def _ask(self) -> dict[str, Any]:
+        hand = self._hand
+        wait = _SHORT_WAIT if len(hand) else _WAIT
+        receipts = list(hand.receipts)
         request = {
             **self._proof(),
-            "after": self._after,
+            "after": hand.after,
+            "have": hand.have,
             "max": _MOST,
-            "wait": _WAIT,
-            "receipts": self._receipts,
+            "wait": wait,
+            "receipts": receipts,
         }
-        answer = await self._post("relay.collect", request, _WAIT + self._timeout)
+        # Before the first answer this process does not know what the one before it has run.
+        if self._answered:
+            request["heard"] = self._calls.heard
+        body = encode_call("relay.collect", [request])
+        posted = await self._peer.post((body,), wait + self._timeout)
+        answer = decode_reply(posted, BATCH_LIMITS, f"the relay {self._peer.address}")
         if not isinstance(answer, dict) or not isinstance(answer.get("after"), int):
             raise InternalError("the relay's answer is none that relay.collect gives")
-        self._receipts = []
+        self._answered = True
+        del hand.receipts[: len(receipts)]
         return answer
 
-    async def _work_off(self, answer: dict[str, Any]) -> None:
-        """Hand over what came.
+    def _hand_over(self, answer: Mapping[str, Any]) -> None:
+        """Let plugins have what came: all of it in this turn, so that it is written together."""
+        for call in answer.get("calls") or ():
+            self._calls.take(call)
+        hand = self._hand
+        for message in answer.get("messages") or ():
+            seq = message.get("seq")
+            hand.take(seq if isinstance(seq, int) else 0, maybeDeferred(self._take, message))
+        hand.reach(answer["after"])
+
+    async def _be_patient(self) -> None:
+        quiet = self._hand.quiet()
+        timer = self._clock.callLater(_PATIENCE, _fire, quiet)
+        try:
+            await quiet
+        finally:
+            if timer.active():
+                timer.cancel()
+
+    def _check(self) -> None:
+        """Let go of what cannot be taken for now.
 
         Raises:
-            Co2Error: a message is not taken for now: nothing is acknowledged from it on, so that
-                the relay gives it again.
+            RetryLater: nothing from that message on is acknowledged, so that it comes again.
         """
-        for call in answer.get("calls") or ():
-            # Calls are answered when they are done; messages do not wait for them.
-            ensureDeferred(self._answer(call)).addErrback(self._unanswered)
-        for message in answer.get("messages") or ():
-            outcome = await maybeDeferred(self._take, message).addErrback(_refusal)
-            seq = message.get("seq")
-            if isinstance(seq, int):
-                said = {name: outcome[name] for name in ("plugins", "refused") if name in outcome}
-                self._receipts.append({"seq": seq, **said})
-                self._after = max(self._after, seq)
-        self._after = answer["after"]
-
-    async def _answer(self, call: Mapping[str, Any]) -> None:
-        request = {**self._proof(), "call": call.get("call")}
-        try:
-            request["result"] = await maybeDeferred(self._call, call)
-        except Co2Error as error:
-            fault = error.as_fault()
-            request["fault"] = {"faultCode": fault.code, "faultString": fault.text}
-        await self._post("relay.answer", request, self._timeout)
-
-    def _unanswered(self, failure: Any) -> None:
-        self._log.warn("a call's answer was not taken: {why}", why=str(failure.value))
-
-    async def _post(self, method: str, struct: dict[str, Any], timeout: float) -> Any:
-        return decode_reply(await self._peer.post((encode_call(method, [struct]),), timeout))
+        former = self._hand
+        if former.trouble is not None:
+            self._hand = InHand(former.after)
+            self._hand.receipts = former.receipts
+            raise former.trouble
 
 
-def _refusal(failure: Any) -> dict[str, Any]:
-    failure.trap(Co2Error)
-    if isinstance(failure.value, RetryLater):
-        failure.raiseException()
-    return {"refused": failure.value.text}
+def _fire(waiting: Deferred[None]) -> None:
+    if not waiting.called:
+        waiting.callback(None)

@@ -21,17 +21,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from co2.errors import (
-    Co2Error,
-    DocumentError,
-    Fault,
-    NotRegistered,
-    TimedOut,
-    TransportFailed,
-    remote_error,
-)
+from co2.errors import Co2Error, NotRegistered, TimedOut, TransportFailed
 from co2.interfaces import IBackoff, IClockedWork, IPeer
-from co2.wire.xmlrpc import encode_call, read_reply
+from co2.wire.xmlrpc import decode_reply, encode_call
 
 _VERDICT = 0.5
 """Seconds until a relay that checks the callback is asked what it has found."""
@@ -178,13 +170,8 @@ class Enrolment:
         await self._relay.close()
 
     async def _call(self, method: str, struct: dict[str, Any], timeout: float) -> Any:
-        try:
-            reply = read_reply(await self._relay.post((encode_call(method, [struct]),), timeout))
-        except DocumentError as error:
-            raise TransportFailed(f"what answers is no relay: {error.text}") from None
-        if isinstance(reply, Fault):
-            raise remote_error(reply)
-        return reply
+        answer = await self._relay.post((encode_call(method, [struct]),), timeout)
+        return decode_reply(answer, whose=f"the relay {self._relay.address}")
 
     @property
     def host_id(self) -> str:

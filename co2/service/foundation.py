@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from twisted.logger import Logger
 from twisted.web.resource import IResource
 
+from co2 import __version__
 from co2.delivery.doors import Doors
 from co2.interfaces import INetwork, IProcedureSource, IProperties
 from co2.model.hosts import Address, Identity
@@ -40,6 +41,9 @@ FEATURES = (
     "cascade",
 )
 """What of the protocol this server speaks, beyond what every version has."""
+
+PROPERTIES = {"version": __version__, "capabilities": ["co2", "nil"]}
+"""What a host says of itself when it registers; behind NAT no relay can ask it."""
 
 _KEPT_BYTES = {"relay.relay": "data"}
 """Methods whose 'data' is passed on as the bytes that it came in."""

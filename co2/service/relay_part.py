@@ -19,14 +19,16 @@ from co2.model.hosts import HostState, Registration
 from co2.model.settings import Settings
 from co2.relay.admission import Admission
 from co2.relay.calling import Calling
-from co2.relay.fanout import Errand, Fanout
+from co2.relay.errand import Errand
+from co2.relay.fanout import Fanout
 from co2.relay.intake import Intake
 from co2.relay.limiter import Limiter
 from co2.relay.lines import Lines
 from co2.relay.pinger import Pinger
+from co2.relay.presence import PUSHED, Presence
 from co2.relay.procedures import RelayProcedures
 from co2.relay.receipts import Receipts
-from co2.relay.roster import PUSHED, Presence, Roster
+from co2.relay.roster import Roster
 from co2.service.foundation import Foundation
 from co2.service.uplink import Uplink
 from co2.wire.xmlrpc import encode_members
@@ -195,8 +197,8 @@ class RelayPart:
             refuses=errand.refuses,
             settled=errand.settled,
             missed=errand.missed,
-            extra=errand.extra,
-            greeting=errand.greeting,
+            extra=errand.adds,
+            greeting=errand.greeting(),
             greeted=errand.greeted,
             retry=_retry_at_satellite,
             window=WRITTEN_AHEAD if registration.co2 else 1,

@@ -7,12 +7,11 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
 
-from co2 import __version__
 from co2.delivery.backoff import Backoff
 from co2.delivery.courier import Courier
 from co2.delivery.outcomes import retry_as_told
 from co2.errors import Co2Error, NotRegistered, Spoofed
-from co2.interfaces import ICourier
+from co2.interfaces import ICourier, IPeer
 from co2.loading.finder import GROUP, extend_plugin_path, find_packages
 from co2.loading.loader import Loader
 from co2.model.hosts import Address
@@ -22,10 +21,11 @@ from co2.model.settings import PeerSetting, RelaySetting
 from co2.model.topics import union
 from co2.satellite.collector import Collector
 from co2.satellite.enrolment import Enrolment
+from co2.satellite.handed_calls import HandedCalls
 from co2.satellite.inbox import Inbox
 from co2.satellite.outbox import Outbox, struct_for_plugins
 from co2.satellite.procedures import SatelliteProcedures
-from co2.service.foundation import Foundation, notify_token
+from co2.service.foundation import PROPERTIES, Foundation, notify_token
 from co2.service.relay_part import BATCH, WRITTEN_AHEAD, until
 from co2.wire.xmlrpc import encode_members
 
@@ -179,15 +179,23 @@ class SatellitePart:
     def _make_collector(self, relay: RelaySetting) -> Collector:
         base = self._base
         source = (relay.address.ip, relay.address.port)
+
+        def proof() -> dict[str, Any]:
+            return self.enrolment.proof() if self.enrolment is not None else {}
+
+        def open_peer() -> IPeer:
+            return base.network.peer(relay.address, relay.authorization)
+
+        timeout = base.settings.send_timeout
         return Collector(
-            base.network.peer(relay.address, relay.authorization),
+            open_peer(),
             base.reactor,
             self._backoff(),
-            lambda: self.enrolment.proof() if self.enrolment is not None else {},
+            proof,
             lambda message: self.inbox.take(message, *source),
-            self._procedures.collected,
+            HandedCalls(open_peer(), proof, self._procedures.collected, timeout),
             lambda: self.enrolment.register_again() if self.enrolment is not None else None,
-            base.settings.send_timeout,
+            timeout,
         )
 
     def _ask_receipts(self, sent: Sent) -> Deferred[list[dict[str, Any]]]:
@@ -204,7 +212,7 @@ class SatellitePart:
             "secret": identity.secret,
             "notify_token": self._notify_token,
             **self._wishes(),
-            "properties": {"version": __version__},
+            "properties": PROPERTIES,
         }
 
     def _wishes(self) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from typing import Any
 from twisted.internet.defer import Deferred, ensureDeferred, gatherResults
 from twisted.logger import Logger
 
-from co2 import __version__
 from co2.delivery.backoff import Backoff
 from co2.delivery.courier import Courier
 from co2.delivery.outcomes import retry_as_told
@@ -21,7 +20,8 @@ from co2.model.messages import Cursor, Entry
 from co2.model.settings import UpstreamSetting
 from co2.satellite.collector import Collector
 from co2.satellite.enrolment import Enrolment
-from co2.service.foundation import Foundation, notify_token
+from co2.satellite.handed_calls import HandedCalls
+from co2.service.foundation import PROPERTIES, Foundation, notify_token
 from co2.wire.xmlrpc import encode_members
 
 _LONGEST_WAIT = 10.0
@@ -78,7 +78,7 @@ class Uplink:
             self._backoff(),
             self._proof,
             lambda message: ensureDeferred(self._take(message)),
-            self._refuse_call,
+            HandedCalls(self._peer(), self._proof, self._refuse_call, base.settings.send_timeout),
             self._register_again,
             base.settings.send_timeout,
         )
@@ -162,7 +162,7 @@ class Uplink:
             "secret": identity.secret,
             "roles": ["relay"],
             "notify_token": self._token,
-            "properties": {"version": __version__},
+            "properties": PROPERTIES,
         }
 
     def _peer(self) -> Any:

@@ -139,18 +139,21 @@ class MemoryHost:
     Args:
         network: which.
         address: where the host listens; its connections come from that ip.
+
+    Attributes:
+        peers: every peer that the host has opened.
     """
 
     def __init__(self, network: MemoryNetwork, address: Address) -> None:
         self.address = address
         self.reactor = HostReactor(network.clock)
         self._network = network
-        self._peers: list[MemoryPeer] = []
+        self.peers: list[MemoryPeer] = []
 
     def peer(self, address: Address, authorization: bytes | None = None) -> MemoryPeer:
         """Give a peer for that address; nothing is connected before the first post."""
         peer = MemoryPeer(self._network, self.address, address, self.reactor, authorization)
-        self._peers.append(peer)
+        self.peers.append(peer)
         return peer
 
     def local_ip(self, towards: Address) -> str:
@@ -165,12 +168,12 @@ class MemoryHost:
         """Be at another address from now on; every connection breaks, and all else goes on."""
         former, self.address = self.address, address
         self._network.move(former, address)
-        for peer in self._peers:
+        for peer in self.peers:
             peer.move(address)
 
     def kill(self) -> None:
         """End the host as `kill -9` does: no timer of it runs, no Deferred of it fires."""
         self.reactor.kill()
-        for peer in self._peers:
+        for peer in self.peers:
             peer.vanish()
         self._network.detach(self.address)

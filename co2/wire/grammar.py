@@ -118,6 +118,9 @@ def _read_struct(element: Element) -> dict[str, Any]:
 
 
 def _read_method_name(text: str) -> str:
+    # People who write documents by hand, and their templates, put line ends around the name. No
+    # name holds white space (the registry enters none), so what is meant is never in doubt. White
+    # space inside of a name is left: such a method is not found, and the fault shows why.
     name = text.strip(WHITE_SPACE)
     if not name:
         raise InvalidRequest("<methodName> is empty: it names the method to call")

@@ -13,7 +13,14 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from co2.errors import BadValue, Fault, remote_error
+from co2.errors import (
+    BadValue,
+    DocumentError,
+    Fault,
+    Unreachable,
+    UnsupportedValue,
+    remote_error,
+)
 from co2.model.calls import Call, Encoded
 from co2.wire.encoder import MOST_DEPTH, unsupported, write_members, write_value
 from co2.wire.general import read_document
@@ -21,7 +28,7 @@ from co2.wire.grammar import Answer
 from co2.wire.kept import encoded, keep_text, keep_value
 from co2.wire.limits import BATCH_LIMITS, DEFAULT_LIMITS, Limits
 from co2.wire.scanner import scan_answer, scan_call
-from co2.wire.values import GREATEST_I8, LEAST_I8
+from co2.wire.values import GREATEST_I8, LEAST_I8, WHITE_SPACE
 from co2.wire.writing import Unwritable, escape, escape_markup, replace_illegal
 
 __all__ = [
@@ -93,14 +100,24 @@ def _keep(call: Call, keep: Mapping[str, str], text: str | None) -> None:
     struct[member] = keep_value(value, member) if text is None else keep_text(text, value, member)
 
 
-def decode_reply(document: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
+def decode_reply(
+    document: bytes, limits: Limits = DEFAULT_LIMITS, whose: str = "the other side"
+) -> Any:
     """Read the answer to a call, and give its value.
 
+    Args:
+        document: the whole body of the answer.
+        limits: what it must keep within.
+        whose: who answered, for the text of an error.
+
     Raises:
+        Unreachable: the answer is none, or beyond the limits: as good as no answer at all.
         Co2Error: what `remote_error` gives for a fault that came.
-        DocumentError: the answer is none, or beyond the limits.
     """
-    reply = read_reply(document, limits)
+    try:
+        reply = read_reply(document, limits)
+    except DocumentError as error:
+        raise Unreachable(f"{whose} does not answer XML-RPC as it should: {error.text}") from None
     if isinstance(reply, Fault):
         raise remote_error(reply)
     return reply
@@ -111,7 +128,7 @@ def read_reply(document: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
 
     Raises:
         DocumentError: the answer is none, or beyond the limits. That the other side answered with
-            a fault of the same code is another matter, which `decode_reply` cannot tell apart.
+            a fault of the same code is another matter, and given as a value here.
     """
     values = scan_answer(document, limits)
     if values is not None:
@@ -137,7 +154,8 @@ def encode_call(method: str, params: Sequence[Any], fine_times: bool = False) ->
         fine_times: whether microseconds are written: only to hosts that list the capability `co2`.
 
     Raises:
-        UnsupportedValue: a value cannot travel; the text names the path to it.
+        UnsupportedValue: a value cannot travel, the text names the path to it; or the name has
+            white space around it, which every reader would drop.
     """
     begins = _call_begins(method)
     if len(params) == 1 and isinstance(params[0], (dict, Mapping)):
@@ -229,6 +247,8 @@ def _batch_item(method: str) -> tuple[bytes, bytes]:
 
 @lru_cache(maxsize=256)
 def _call_begins(method: str) -> str:
+    if method != method.strip(WHITE_SPACE):
+        raise UnsupportedValue(f"methodName: {method!r} has white space around it")
     try:
         return f"{_CALL}{escape(method)}{_PARAMS}"
     except Unwritable as error:
