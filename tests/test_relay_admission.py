@@ -59,34 +59,6 @@ def test_the_same_pair_is_right_from_any_address():
 
 
 @pytest.mark.parametrize(
-    ("after", "journal_id", "begins_at"),
-    [
-        (None, None, 2),
-        (4, "its own", 4),
-        (1, "its own", 2),
-        (99, "its own", 5),
-        (4, "of another relay", 2),
-        (4, None, 2),
-    ],
-)
-def test_what_a_host_says_that_it_has_counts_in_its_own_journal_only(after, journal_id, begins_at):
-    """The cursor is the relay's, and never goes back; one number of another journal is nothing."""
-    room = RelayRoom().start()
-    sender = room.register("10.0.0.9", callback=False)
-    answer = room.register(callback=False, **OWN)
-    for number in range(5):
-        room.relay(sender, number)
-    room.presence(answer).cursor = 2
-    if journal_id == "its own":
-        journal_id = answer["journal_id"]
-    again = room.register(callback=False, after=after, journal_id=journal_id, **OWN)
-    assert again["after"] == room.presence(answer).settled == begins_at
-    new = room.register("10.0.0.3", callback=False, journal_id=answer["journal_id"], after=0)
-    assert new["after"] == 5
-    room.stop()
-
-
-@pytest.mark.parametrize(
     "shown",
     [
         {"secret": "x" * 22},

@@ -143,6 +143,28 @@ def test_one_that_leaves_while_it_waits_leaves_nothing():
     assert post.collect()["data"] == ["x"]
 
 
+def test_a_host_may_say_when_it_registers_how_far_it_is():
+    """By a number of this journal, forward, and only a host that was here before."""
+    post = Post()
+    for number in range(4):
+        post.send(number)
+    mine = {"random": post.presence.random, "token": post.host["token"], "callback": False}
+    journal = {"journal_id": post.host["journal_id"]}
+
+    def register(**more):
+        return post.room.register("10.0.0.2", **mine, **more)["after"]
+
+    assert register(after=3) == 0
+    assert register(after=3, journal_id="another") == 0
+    assert register(after=3, **journal) == 3
+    assert register(after=1, **journal) == 3
+    assert post.collect()["data"] == [3]
+    assert register(after=99, **journal) == 4
+    assert post.room.journal.cursors()[post.presence.random].seq == 4
+    stranger = post.room.register("10.0.0.5", callback=False, after=1, **journal)
+    assert stranger["after"] == 4
+
+
 def test_its_cursor_is_written_as_far_as_it_has_acknowledged():
     """Not one short: a restart of the relay gives nothing again."""
     post = Post()

@@ -216,6 +216,23 @@ def test_one_that_comes_back_by_itself_is_checked():
     assert room.presence(answer).state is ONLINE
 
 
+def test_who_says_goodbye_while_a_ping_is_under_way_is_away():
+    """The answer is older than the goodbye; an answer to a ping after it brings the host back."""
+    room = a_room()
+    satellite, answer = room.satellite(2)
+    satellite.answers["ping"] = asked = Deferred()
+    room.pass_time(16.0)
+    assert not asked.called
+    proof = {"host_id": answer["host_id"], "token": answer["token"]}
+    room.procedures.renew(a_caller(), {**proof, "leaving": True})
+    asked.callback(encode_reply({"host_id": "sat2@10.0.0.2:2004"}))
+    room.pass_time(0.1)
+    assert room.presence(answer).state is AWAY
+    del satellite.answers["ping"]
+    room.pass_time(16.0)
+    assert room.presence(answer).state is ONLINE
+
+
 def test_a_store_that_fails_is_logged_and_tried_again(logged_failures):
     """A check that broke off does not leave the satellite in between for good."""
     room = a_room()

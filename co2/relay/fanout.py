@@ -123,6 +123,13 @@ class Fanout:
         """Give a satellite what has come, which asks by itself; see `Collecting.collect`."""
         return await self.collecting.collect(presence, self._errand(presence), request, longest)
 
+    def move_on(self, presence: Presence, upto: int) -> None:
+        """Take a satellite's word that it has everything up to a number; never back."""
+        upto = min(upto, self._journal.last_seq)
+        if presence.courier is None and upto > presence.cursor:
+            presence.cursor = upto
+            self._keep_cursor(presence)
+
     def drop(self, presence: Presence) -> None:
         """End a satellite's courier; the cursor stays with its presence."""
         courier = presence.courier

@@ -139,8 +139,12 @@ class Pinger:
             self._roster.hear(presence, self._clock.seconds(), reached=True)
 
     async def _ping(self, presence: Presence, epoch: int) -> None:
+        was_away = presence.state is HostState.AWAY
         reached = await self._ask(presence, _PING)
         if presence.registration.epoch != epoch:
+            return
+        if presence.state is HostState.AWAY and not was_away:
+            # It has said goodbye meanwhile: that it answered before it went says nothing now.
             return
         if reached is None:
             presence.pings.failed()

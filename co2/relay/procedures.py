@@ -87,8 +87,8 @@ class RelayProcedures:
             request: `{'port'}`, and optionally `nick`, `secret` with `random` (a co2 host's own
                 identity), `token` with `random` (the one this relay gave), `roles`, `callback`
                 (False: do not try to call back), `notify_token` (shown with every notify),
-                `journal_id` with `after` (you have all up to that number of that journal),
-                `topics` (patterns of what you want; all if absent),
+                `journal_id` with `after` (both as this relay gave them: what you have already, if
+                the relay should remember less), `topics` (patterns of what you want; all if absent),
                 `backlog` ('newest': of what came meanwhile the newest of each author and topic),
                 `properties` (of them, `capabilities` is an array of what a host that cannot be
                 asked has: 'nil' if it reads nil, 'co2' if it judges callers by itself).
@@ -107,7 +107,11 @@ class RelayProcedures:
         former = self._roster.get(registration.random)
         cursor = former.cursor if former is not None else self._journal.last_seq
         presence = self._roster.enter(registration, self._clock.seconds(), cursor)
-        presence.cursor = self._has_up_to(request, presence.cursor)
+        after = request.get("after")
+        if former is not None and after and request.get("journal_id") == self._journal.journal_id:
+            # Of a host that was not known before nothing is believed: with another's number it
+            # could read what was never for it.
+            self._fanout.move_on(presence, after)
         return {
             "host_id": str(registration.host_id),
             "relay_id": self._relay_id,
@@ -118,17 +122,6 @@ class RelayProcedures:
             "after": presence.cursor,
             "state": presence.state.value,
         }
-
-    def _has_up_to(self, request: Mapping[str, Any], cursor: int) -> int:
-        """Take a host's word that it has more than this relay knows of, if it counts likewise.
-
-        A relay that was killed may have lost the last moment of a cursor. The numbers of another
-        journal (this relay may have swapped addresses with the host's former one) say nothing.
-        """
-        after = request.get("after")
-        if after is None or request.get("journal_id") != self._journal.journal_id:
-            return cursor
-        return max(cursor, min(int(after), int(self._journal.last_seq)))
 
     def renew(self, caller: Caller, request: Mapping[str, Any]) -> dict[str, Any]:
         """Renew a lease: `{'host_id', 'token'}` gives `{'lease', 'epoch', 'state'}`.
