@@ -88,8 +88,9 @@ class RelayProcedures:
                 identity), `token` with `random` (the one this relay gave), `roles`, `callback`
                 (False: do not try to call back), `notify_token` (shown with every notify),
                 `journal_id` with `after` (both as this relay gave them: what you have already, if
-                the relay should remember less), `topics` (patterns of what you want; all if absent),
-                `backlog` ('newest': of what came meanwhile the newest of each author and topic),
+                the relay should remember less), `topics` (patterns of what you want; all if
+                absent), `backlog` ('newest': of what came meanwhile the newest of each author and
+                topic),
                 `properties` (of them, `capabilities` is an array of what a host that cannot be
                 asked has: 'nil' if it reads nil, 'co2' if it judges callers by itself).
 
@@ -168,7 +169,8 @@ class RelayProcedures:
                 all others that were handed out come again. Leave it out in your first request.
 
         Returns:
-            `{'messages', 'calls', 'after'}`; show `after` next time.
+            `{'messages', 'calls', 'after', 'journal_id'}`; show `after` next time, and
+            `journal_id`, which says whose number it is.
         """
         presence = self._admission.sender(request, caller.ip)
         self._roster.hear(presence, self._clock.seconds(), collects=True)
