@@ -39,6 +39,7 @@ from co2.errors import (
 )
 from co2.interfaces import IPlugin, IProcedureSource
 from co2.model.calls import Level
+from co2.model.clocks import keep_steady
 from co2.model.conversation import Ask
 from co2.model.procedure import Procedure
 from co2.model.sent import Sent
@@ -61,6 +62,7 @@ __all__ = [
     "TransportFailed",
     "UnsupportedValue",
     "ask",
+    "keep_steady",
     "level",
 ]
 

@@ -288,7 +288,7 @@ class HopLimit(RemoteError):
 
 
 class JournalFailed(RetryLater):
-    """The journal cannot be written: a full disk, a damaged file. Nothing was accepted."""
+    """Journal or roster cannot be written: a full disk, a damaged file. Nothing was accepted."""
 
     code = 1027
 

@@ -2,6 +2,7 @@
 
 An implementation declares itself with `@implementer`, and a contract test in `co2.testing` is run
 over every one, the doubles for tests included. Methods that can wait return a Deferred.
+Which clock is asked for what is said in `co2.model.clocks`.
 """
 
 from __future__ import annotations
@@ -150,7 +151,7 @@ class IJournal(Interface):
         """Let go of what is too old or too much.
 
         Args:
-            now: UNIX seconds.
+            now: UNIX seconds, for receipts; age is measured by the journal itself.
             cursors: how far each satellite has come; what it has not got is noted as expired.
         """
 
@@ -235,7 +236,10 @@ class IRosterStore(Interface):
 
         Returns:
             None if it is written, so that kill -9 does not lose it; or a Deferred that fires when
-            it is, or fails with SystemFailed.
+            it is, or fails with JournalFailed.
+
+        Raises:
+            JournalFailed: it cannot be written; nothing has changed.
         """
 
     def forget(random: str) -> Deferred[None] | None:

@@ -231,11 +231,15 @@ class Page(Resource):
 
 
 class Server:
-    """A server with everything real behind it, and a clock that the test moves."""
+    """A server with everything real behind it, and clocks that the test moves.
+
+    `clock` is the steady one, `wall` is UNIX seconds.
+    """
 
     def __init__(self, **limits: Any) -> None:
         self.clock = Clock()
         self.clock.advance(1_000_000)
+        self.wall = 1_700_000_000.5
         self.methods = Methods()
         registry = Registry()
         for procedure in self.methods.procedures():
@@ -248,6 +252,7 @@ class Server:
             Gate(TOKEN, False, 2004),
             Page(),
             HttpLimits(**limits),
+            lambda: self.wall,
         )
 
     def connect(self, peer: Any = CLIENT_ADDRESS, full_at: int = 1 << 30) -> Client:

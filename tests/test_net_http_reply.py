@@ -18,8 +18,11 @@ def test_refusal_for_now() -> None:
 
 def test_reply_head_is_made_once_a_second() -> None:
     """The Date follows the clock, and costs nothing within a second."""
-    heads = ReplyHeads()
+    wall = [1_700_000_000.5]
+    heads = ReplyHeads(lambda: wall[0])
     first = heads.head(100.0, False)
+    assert b"\r\nDate: Tue, 14 Nov 2023 22:13:20 GMT\r\n" in first
     assert heads.head(100.9, False) is first
-    assert heads.head(101.0, False) != first
+    wall[0] += 365 * 86400
+    assert b"\r\nDate: Wed, 13 Nov 2024 22:13:20 GMT\r\n" in heads.head(101.0, False)
     assert b"Connection: close" in heads.head(101.0, True)

@@ -43,6 +43,19 @@ class ServerTests(SynchronousTestCase):
         self.assertEqual(server.http.connections, 1)
         server.connect()
 
+    def test_the_date_is_the_wall_clocks(self) -> None:
+        """On the fast way, the general one, and for refusals; no time limit follows that clock."""
+        server = Server(idle_timeout=60)
+        fast, general, refused = server.connect(), server.connect(), server.connect()
+        for year in (2023, 2025, 2024):
+            server.wall = datetime(year, 6, 1, tzinfo=UTC).timestamp()
+            server.clock.advance(1.0)
+            for client, data in ((fast, call("echo", 1)), (general, GET)):
+                self.assertIn(f" Jun {year} ", client.send(data).answer().headers["date"])
+        date = refused.send(b"no HTTP at all\r\n\r\n").answer().headers["date"]
+        self.assertIn(" Jun 2024 ", date)
+        self.assertEqual((fast.closed, general.closed), (False, False))
+
     def test_drain_idle(self) -> None:
         """Connections that wait for nothing close at once when the server stops."""
         server = Server()

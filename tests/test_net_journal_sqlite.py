@@ -18,6 +18,10 @@ from co2.testing.samples import a_message
 pytestmark = pytest.mark.usefixtures("logged_failures")
 
 
+YEAR = 365 * 86400.0
+WALL = 1_700_000_000.0
+
+
 @pytest.fixture
 def shelf(tmp_path):
     shelf = Shelf(tmp_path)
@@ -192,6 +196,62 @@ def test_what_is_too_old_leaves(shelf):
     assert numbers(journal) == [6, 7, 8]
 
 
+def test_age_goes_on_where_it_was(shelf):
+    """Over a restart of the process, whose steady clock may begin anywhere."""
+    journal = shelf.journal()
+    fill(shelf, journal, range(3))
+    shelf.time += 600.0
+    journal.prune(shelf.time, {})
+    shelf.settle()
+    shelf.time = 7.0  # the machine was started again
+    again = shelf.journal(shelf.reopen())
+    fill(shelf, again, range(3, 5))
+    shelf.time += 350.0
+    again.prune(shelf.time, {})
+    assert numbers(again) == [1, 2, 3, 4, 5]
+    shelf.time += 100.0
+    again.prune(shelf.time, {"slow": 1})
+    shelf.settle()
+    assert numbers(again) == [4, 5]
+    assert set(again.outcomes(2)) == {"slow"}
+
+
+@pytest.mark.parametrize("jump", [YEAR, -YEAR])
+def test_a_clock_that_is_set_lets_nothing_expire(shelf, jump):
+    """Not while it runs and not at the next start; what expires has a time that people can read."""
+    journal = shelf.journal()
+    fill(shelf, journal, range(3))
+    journal.keep_outcome(2, "slow", Outcome("raised", "why", WALL + jump, 1))
+    journal.prune(WALL, {"slow": 0})
+    shelf.time += 100.0
+    journal.prune(WALL + jump, {"slow": 0})
+    shelf.settle()
+    again = shelf.journal(shelf.reopen())
+    shelf.time += 100.0
+    again.prune(WALL + jump, {"slow": 0})
+    shelf.settle()
+    assert numbers(again) == [1, 2, 3]
+    assert again.outcomes(1) == {}
+    assert again.outcomes(2) == {"slow": Outcome("raised", "why", WALL + jump, 1)}
+    shelf.time += 900.0
+    again.prune(WALL + jump, {"slow": 0})
+    shelf.settle()
+    assert again.outcomes(1)["slow"].time == WALL + jump
+    assert again.outcomes(2)["slow"].state == "raised"
+
+
+def test_a_crash_makes_nothing_older_than_it_is(shelf):
+    """The age was written last a while ago: messages that came since are not of the future."""
+    journal = shelf.journal()
+    fill(shelf, journal, [0])
+    shelf.time += 900.0
+    fill(shelf, journal, [1])
+    again = shelf.journal(shelf.reopen())
+    shelf.time += 200.0
+    again.prune(WALL, {})
+    assert numbers(again) == [2]
+
+
 def test_bytes_bound_it(shelf):
     """Few large messages fill it as many small ones do."""
     journal = shelf.journal(retention=Retention(1000.0, 1000, 20_000))
@@ -238,7 +298,8 @@ def test_what_is_left_of_messages_goes_too(shelf):
     shelf.time += 100.0
     journal.prune(shelf.time, {"slow": 20})
     shelf.settle()
-    journal.prune(shelf.time + 5000.0, {"slow": 20})
+    shelf.time += 5000.0
+    journal.prune(shelf.time, {"slow": 20})
     shelf.settle()
     assert shelf.rows("SELECT count(*) FROM expired") == [(0,)]
     assert shelf.rows("SELECT count(*) FROM outcome") == [(0,)]

@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 from twisted.internet.task import Clock
 
-from co2.errors import SettingsError, SystemFailed
+from co2.errors import JournalFailed, SettingsError
 from co2.net.state_sqlite import SqliteState
 from co2.testing.contracts import IdentityStoreContract, RosterStoreContract
 from co2.testing.samples import a_registration, result_of
@@ -69,7 +69,7 @@ class TestSqliteState(RosterStoreContract, IdentityStoreContract):
         written = [store.keep(a_registration(name)) for name in "ab"]
         clock.advance(0)
         for one in written:
-            with pytest.raises(SystemFailed, match="roster cannot be written"):
+            with pytest.raises(JournalFailed, match="roster of this host cannot be written"):
                 result_of(one)
         store._db.execute("PRAGMA query_only = 0")
         again = store.keep(a_registration("a"))
@@ -122,3 +122,16 @@ class TestSqliteState(RosterStoreContract, IdentityStoreContract):
         self.path.write_bytes(b"no database at all, only words" * 200)
         with pytest.raises(SettingsError, match="move it away"):
             self.make_store()
+
+    def test_a_full_disk_is_told_and_passes(self):
+        """What was there stays, and when there is room again it is written again."""
+        store = self.make_store()
+        store.keep(a_registration("a"))
+        store._db.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(JournalFailed, match="disk may be full") as failed:
+            store.keep(a_registration("b", properties={"padding": "x" * 50_000}))
+        assert failed.value.retry_after > 0
+        assert store.load() == [a_registration("a")]
+        store._db.execute("PRAGMA max_page_count = 100000")
+        store.keep(a_registration("b"))
+        assert len(self.reopen(store).load()) == 2

@@ -194,6 +194,10 @@ def test_relaying_for_others_needs_admin():
         ({"after": "1"}, "after"),
         ({"random": "a b", "secret": SECRET}, "random"),
         ({"random": "x" * 65, "secret": SECRET}, "random"),
+        ({"nick": "x" * 1001}, "nick"),
+        ({"notify_token": "x" * 100_000}, "notify_token"),
+        ({"properties": {"version": "x" * 20_000}}, "properties"),
+        ({"properties": {"deep": [{"x": "y" * 1000}] * 20}}, "properties"),
     ],
 )
 def test_a_registration_with_a_mistake_is_refused(request_, where):

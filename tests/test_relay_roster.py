@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from relay_room import RelayRoom, a_caller, random_of
 from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs
 
-from co2.errors import AmbiguousNick, NotRegistered, SystemFailed
+from co2.errors import AmbiguousNick, JournalFailed, NotRegistered
 from co2.model.hosts import Address, HostState
 from co2.relay.presence import Pings
 from co2.relay.roster import Roster
@@ -78,11 +79,29 @@ def test_a_registration_is_answered_when_it_is_written():
     answer = result_of(first)
     proof = {"random": random_of(answer), "token": answer["token"]}
     again = room.procedures.register(caller, {"port": 2004, "callback": False, **proof})
-    written[1].errback(SystemFailed("the disk is full"))
-    with pytest.raises(SystemFailed, match="disk"):
+    written[1].errback(JournalFailed("the disk is full", retry_after=5.0))
+    with pytest.raises(JournalFailed, match="disk"):
         result_of(again)
     room.roster.update(room.presence(answer), state=AWAY)
-    written[2].errback(SystemFailed("the disk is full"))
+    written[2].errback(JournalFailed("the disk is full", retry_after=5.0))
+
+
+def test_a_new_registration_that_could_not_be_written_is_none():
+    """The host was told so and tries again; nothing is kept for it meanwhile."""
+    room = RelayRoom()
+    written = []
+
+    def keep(registration):
+        written.append(Deferred())
+        return written[-1]
+
+    room.store.keep = keep
+    refused = room.procedures.register(a_caller(), {"port": 2004, "callback": False})
+    assert len(room.roster) == 1
+    written[0].errback(JournalFailed("the disk is full", retry_after=5.0))
+    with pytest.raises(JournalFailed, match="disk"):
+        result_of(refused)
+    assert len(room.roster) == 0
 
 
 def test_one_that_is_no_relay_any_more_counts_as_none():
@@ -222,6 +241,79 @@ def test_after_a_restart_an_address_is_its_last_registrants(one, other):
     book.roster.load(0.0, {}, 0)
     last = "one" if one > other else "other"
     assert book.roster.at(Address("127.0.0.1", 2005)).random == last
+
+
+def test_the_last_registrant_is_the_last_one_by_any_clock():
+    """The wall clock was a year ahead when the first one registered at the address."""
+    book = Book()
+    book.enter("early", proof=b"p", seen=5000.0 + 365 * 86400)
+    book.enter("late", proof=b"q", seen=5000.0)
+    again = Book(book.store)
+    again.roster.load(0.0, {}, 0)
+    assert again.roster.at(Address("127.0.0.1", 2005)).random == "late"
+    again.enter("latest", proof=b"r", seen=6000.0)
+    once_more = Book(book.store)
+    once_more.roster.load(0.0, {}, 0)
+    assert once_more.roster.at(Address("127.0.0.1", 2005)).random == "latest"
+
+
+@pytest.mark.parametrize("jump", [365 * 86400.0, -365 * 86400.0])
+def test_times_of_delivery_follow_a_clock_that_is_set(jump):
+    """A receipt tells the time that the clock showed, before and after."""
+    presence = Book().enter()
+    presence.progress(1, 1e9)
+    presence.progress(2, 1e9 + jump)
+    presence.progress(3, 1e9 + jump + 10.0)
+    found = [presence.delivered_at(seq) for seq in (1, 2, 3)]
+    assert found == [1e9, 1e9 + jump, 1e9 + jump + 10.0]
+
+
+class FullStore(MemoryState):
+    """Writes nothing while `full`."""
+
+    full = False
+
+    def keep(self, registration):
+        if self.full:
+            raise JournalFailed("the disk is full", retry_after=5.0)
+        super().keep(registration)
+
+    def forget(self, random):
+        if self.full:
+            raise JournalFailed("the disk is full", retry_after=5.0)
+        super().forget(random)
+
+
+def test_leases_go_on_with_a_full_disk():
+    """What the relay finds out by itself counts, written or not, and it says so once."""
+    book = Book(FullStore())
+    there, gone = book.enter("there"), book.enter("gone", 2006)
+    book.store.full = True
+    with capturedLogs() as logged:
+        book.roster.hear(there, 1000.0)
+        book.roster.sweep(1030.0)
+        assert (there.state, gone.state) == (ONLINE, AWAY)
+        book.roster.sweep(1065.0)
+        assert [one.random for one in book.roster] == ["there"]
+        assert there.state is AWAY
+    assert [event["why"] for event in logged] == ["the disk is full"]
+    assert book.stored() == {"there": ONLINE, "gone": ONLINE}
+    book.store.full = False
+    book.roster.hear(there, 1070.0, reached=True)
+    book.roster.sweep(1140.0)
+    assert book.stored()["there"] is AWAY
+
+
+def test_a_registration_that_cannot_be_written_changes_nothing():
+    """Neither who is there, nor where: the host is told to try again."""
+    book = Book(FullStore())
+    former = book.enter("former", proof=b"p")
+    book.store.full = True
+    with pytest.raises(JournalFailed):
+        book.enter("new", proof=b"q")
+    assert len(book.roster) == 1
+    assert former.state is ONLINE
+    assert book.roster.at(Address("127.0.0.1", 2005)) is former
 
 
 def test_an_update_that_changes_nothing_writes_nothing():

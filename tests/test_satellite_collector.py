@@ -45,8 +45,8 @@ class Relay:
     def last(self, method="relay.collect"):
         return [struct for name, struct in self.asked if name == method][-1]
 
-    def give(self, index, messages=(), calls=(), after=0):
-        answer = {"messages": list(messages), "calls": list(calls), "after": after}
+    def give(self, index, messages=(), calls=(), after=0, **more):
+        answer = {"messages": list(messages), "calls": list(calls), "after": after, **more}
         self.answers[index].callback(encode_reply(answer))
 
 
@@ -259,3 +259,24 @@ def test_stopped_it_leaves_nothing():
     loop.collector.close()
     assert (loop.relay.closed, loop.answers.closed) == (1, 1)
     assert loop.clock.getDelayedCalls() == []
+
+
+def test_numbers_of_one_journal_are_not_shown_for_another():
+    """A relay that has swapped addresses with the former one, or has begun a new file."""
+    loop = Loop()
+    loop.relay.give(0, [a_struct(7)], after=7, journal_id="first")
+    asked = loop.relay.last()
+    assert (asked["after"], asked["journal_id"], len(asked["receipts"])) == (7, "first", 1)
+    loop.relay.give(1, [a_struct(2)], after=2, journal_id="second")
+    asked = loop.relay.last()
+    assert (asked["after"], asked["have"], asked["journal_id"]) == (2, 2, "second")
+    assert [one["seq"] for one in asked["receipts"]] == [2]
+
+
+def test_a_relay_that_names_no_journal_is_asked_without():
+    """One of an older release."""
+    loop = Loop()
+    loop.relay.give(0, [a_struct(7)], after=7)
+    asked = loop.relay.last()
+    assert asked["after"] == 7
+    assert "journal_id" not in asked

@@ -18,6 +18,7 @@ from twisted.logger import (
 
 from co2.app.tap import FAILED, reader, reload_on_hangup
 from co2.errors import SettingsError
+from co2.model.clocks import keep_steady
 from co2.service.server import Server
 
 _PASTE = """
@@ -46,6 +47,7 @@ def run_server(role: str, options: Mapping[str, Any], verbose: bool = False) -> 
     """
     from twisted.internet import reactor
 
+    keep_steady(reactor)
     log_to(sys.stderr, verbose)
     read = reader(role, options)
     try:

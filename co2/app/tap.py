@@ -15,6 +15,7 @@ from twisted.python import usage
 
 from co2.app.settings import read_settings
 from co2.errors import SettingsError
+from co2.model.clocks import keep_steady
 from co2.model.settings import Settings
 from co2.service.server import Server
 
@@ -90,6 +91,7 @@ def make_relay(options: Mapping[str, Any]) -> IService:
 def _make(role: str, options: Mapping[str, Any]) -> Server:
     from twisted.internet import reactor
 
+    keep_steady(reactor)
     read = reader(role, options)
     try:
         settings = read()

@@ -131,9 +131,10 @@ class Registration:
 
     `proof` is the SHA-256 of the satellite's secret, or None for a host that has none.
     `notify_token` is what the satellite asked the relay to show, kept in the clear because it
-    must be shown. `epoch` counts registrations; `created`, `seen` are UNIX seconds. `co2` and
-    `nil` are capabilities: what it said when it registered, or listed when its callback was tried;
-    a host with `co2` judges by itself who may call what. `topics` are the patterns
+    must be shown. `epoch` counts registrations; `created` is UNIX seconds; `seen` too, but later
+    than that of any other that registered before. `co2` and `nil` are capabilities: what it said
+    when it registered, or listed when its callback was tried; a host with `co2` judges by itself
+    who may call what. `topics` are the patterns
     of what it wants, None for everything; `newest` says that of a backlog it wants the newest of
     each author and topic only.
     """

@@ -35,7 +35,7 @@ class Ending:
         """Say why; what comes for a moment is to be dropped, so that no reset overtakes it."""
         now = self._serving.clock.seconds()
         self._lingering = True
-        self._outlet.send(refusal_bytes(refusal, now))
+        self._outlet.send(refusal_bytes(refusal, self._serving.wall()))
         self._timer.by(now + self._serving.limits.linger)
 
     def close(self) -> None:

@@ -68,7 +68,7 @@ class GeneralRequest(Request):
         serving = self.channel.serving
         self.path = self.channel.head.path
         self.caller = self.channel.judge()
-        self.setHeader(b"Date", datetimeToString(serving.clock.seconds()))
+        self.setHeader(b"Date", datetimeToString(serving.wall()))
         try:
             if self.method == b"POST":
                 self._answer_call(serving)
@@ -249,7 +249,7 @@ class GeneralChannel(HTTPChannel):
         now = self.serving.clock.seconds()
         self._refused = self._lingering = True
         assert self.transport is not None
-        self.transport.write(refusal_bytes(refusal, now))
+        self.transport.write(refusal_bytes(refusal, self.serving.wall()))
         self.setTimeout(None)
         self._release()
         self._timer.by(now + self.serving.limits.linger)

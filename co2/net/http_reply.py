@@ -5,6 +5,7 @@ This module decides what a refusal says and which headers an answer has. It know
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -56,22 +57,32 @@ def refusal_bytes(refusal: Refusal, now: float) -> bytes:
 
 
 class ReplyHeads:
-    """The head of an answered call up to its length; made anew once a second, for its Date."""
+    """The head of an answered call up to its length; made anew once a second, for its Date.
 
-    def __init__(self) -> None:
+    Args:
+        wall: gives UNIX seconds.
+    """
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self._wall = wall
         self._second = -1
         self._keeping = b""
         self._closing = b""
 
     def head(self, now: float, closes: bool) -> bytes:
-        """Give what stands before the length; `closes` says that the connection ends."""
+        """Give what stands before the length.
+
+        Args:
+            now: seconds of the steady clock, to know when a second is over.
+            closes: the connection ends.
+        """
         if int(now) != self._second:
             self._renew(int(now))
         return self._closing if closes else self._keeping
 
     def _renew(self, second: int) -> None:
         self._second = second
-        status = b"HTTP/1.1 200 OK\r\nDate: %s\r\n" % datetimeToString(second)
+        status = b"HTTP/1.1 200 OK\r\nDate: %s\r\n" % datetimeToString(self._wall())
         kind = b"Content-Type: text/xml\r\nContent-Length: "
         self._keeping = status + kind
         self._closing = status + b"Connection: close\r\n" + kind

@@ -6,6 +6,9 @@ Decides who may connect, and how a server stops; what a request gets is decided 
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import ServerFactory
@@ -24,11 +27,12 @@ class HttpServer(ServerFactory):
     """Serves calls and pages on one port.
 
     Args:
-        clock: tells the time and calls later.
+        clock: the steady one, for time limits.
         answering: from a call's bytes to its answer's.
         gate: judges who calls.
         page: the root of the pages, for GET and HEAD; a page finds who asks in `request.caller`.
         limits: what is taken from clients.
+        wall: gives UNIX seconds, for the Date of answers.
     """
 
     noisy = False
@@ -41,8 +45,11 @@ class HttpServer(ServerFactory):
         gate: Gate,
         page: IResource,
         limits: HttpLimits | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        self._serving = Serving(clock, answering, gate, limits or HttpLimits(), self._make_general)
+        self._serving = Serving(
+            clock, answering, gate, limits or HttpLimits(), self._make_general, wall
+        )
         self._site = general_site(self._serving, page)
         self._full = False
 

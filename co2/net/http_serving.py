@@ -6,6 +6,7 @@ knows who is to be asked: the heads' memo, the gate, the answering.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -78,6 +79,8 @@ class Serving:
     """The shared parts.
 
     Attributes:
+        clock: the steady one, for time limits.
+        wall: gives UNIX seconds, for the Date of answers.
         go_general: makes what takes over a connection that leaves the fast way.
         finishing: the server takes nothing new; every answer is its connection's last.
     """
@@ -87,16 +90,18 @@ class Serving:
     gate: Gate
     limits: HttpLimits
     go_general: Callable[[], GeneralConnection]
+    wall: Callable[[], float] = time.time
     finishing: bool = False
     heads: Heads = field(init=False)
     budget: Budget = field(init=False)
-    reply_heads: ReplyHeads = field(init=False, factory=ReplyHeads)
+    reply_heads: ReplyHeads = field(init=False)
     connections: set[Connection] = field(init=False, factory=set)
     _all_gone: list[Deferred[None]] = field(init=False, factory=list)
 
     def __attrs_post_init__(self) -> None:
         self.heads = Heads(self.limits)
         self.budget = Budget(self.limits.max_buffered)
+        self.reply_heads = ReplyHeads(self.wall)
 
     def judge(self, ends: Ends, head: Head) -> Caller:
         """Say who sends requests with that head over that connection."""

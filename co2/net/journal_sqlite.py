@@ -6,6 +6,9 @@ from the file, a stretch at a time, so a long backlog costs no memory.
 An entry that leaves undelivered (retention) leaves its row behind without the message, so that its
 receipt can say `expired`; such rows go when the same age has passed once more.
 
+Age is counted while the journal is open, by a clock that nobody sets, and goes on from there when
+it is opened again: no message expires because a clock was set, or because the relay was off.
+
 Invariants: an entry can be read only after its commit; numbers only grow, with gaps where a write
 failed or an entry has left.
 """
@@ -49,7 +52,7 @@ class SqliteJournal:
         name: of this journal in the file: 'relay' or 'outbox'.
         fresh_id: names the run of numbers, if the journal is new.
         retention: what it keeps.
-        now: UNIX seconds.
+        seconds: the steady clock, for the age of what is kept.
         outgoing: a sender's own journal, see `MemoryJournal`.
     """
 
@@ -59,7 +62,7 @@ class SqliteJournal:
         name: str,
         fresh_id: str,
         retention: Retention,
-        now: Callable[[], float],
+        seconds: Callable[[], float],
         outgoing: bool = False,
     ) -> None:
         self._file = file
@@ -68,11 +71,11 @@ class SqliteJournal:
         self.retention = retention
         self._tail: list[Entry] = []
         self._tail_bytes = 0
-        self._now = now
+        self._seconds = seconds
         self._cursors: dict[str, Cursor] = {}
         self._names: set[str] = set()
         self._released = 0
-        self._cleaned = 0.0
+        self._cleaned = -_CLEAN_EVERY
         self._coming = self._coming_bytes = 0
         try:
             self._load(fresh_id)
@@ -86,6 +89,7 @@ class SqliteJournal:
         self.last_seq: int = rows[0][0] if rows else 0
         self._given = self.last_seq
         self._pruned = int(self._about("floor") or 0)
+        self._opened = self._load_age() - self._seconds()
         self._load_extent()
 
     def _about(self, what: str) -> str | None:
@@ -99,6 +103,17 @@ class SqliteJournal:
             statement = "INSERT INTO about VALUES (?, ?)"
             self._file.write((statement, (f"{self._name} id", fresh))).addErrback(_told)
         return known or fresh
+
+    def _load_age(self) -> float:
+        # It is written now and then; the newest message may know better after a crash.
+        rows = self._file.rows(
+            "SELECT taken FROM entry WHERE journal = ? ORDER BY seq DESC LIMIT 1", self._name
+        )
+        return max(float(self._about("age") or 0.0), rows[0][0] if rows else 0.0)
+
+    def _age(self) -> float:
+        """Give for how many seconds this journal has been in use, in all its runs together."""
+        return self._opened + self._seconds()
 
     def _load_extent(self) -> None:
         ((count, size),) = self._file.rows(
@@ -214,22 +229,23 @@ class SqliteJournal:
             return
 
     def _prune(self, now: float, cursors: Mapping[str, int]) -> None:
-        while self._is_over(now):
+        age = self._age()
+        while self._is_over(age):
             rows = self._file.rows(
                 f"SELECT seq, taken, length(xml) {_LIVE} AND seq NOT IN "
                 "(SELECT seq FROM retained) AND seq > ? ORDER BY seq LIMIT 1000",
                 self._name,
                 self._pruned,
             )
-            leaving = self._leaving(rows, now)
+            leaving = self._leaving(rows, age)
             if not leaving:
                 break
             self._leave(leaving, now, cursors)
-        if abs(now - self._cleaned) >= _CLEAN_EVERY:
-            self._cleaned = now
-            self._clean(now)
+        if age - self._cleaned >= _CLEAN_EVERY:
+            self._cleaned = age
+            self._clean(age)
 
-    def _clean(self, now: float) -> None:
+    def _clean(self, age: float) -> None:
         """Drop what is left of messages for receipts, and values that a newer one has replaced."""
         replaced = self._file.rows(
             "SELECT seq, length(xml) FROM entry WHERE journal = ? AND retain = 1 AND seq <= ? "
@@ -243,19 +259,29 @@ class SqliteJournal:
         ]
         self._count -= len(replaced)
         self._bytes -= sum(size for _, size in replaced)
-        long_ago = now - 2 * self.retention.age
+        long_ago = age - 2 * self.retention.age
         left = "DELETE FROM entry WHERE journal = ? AND xml IS NULL AND taken < ?"
         statements += [
             (left, (self._name, long_ago)),
-            ("DELETE FROM expired WHERE time < ?", (long_ago,)),
-            ("DELETE FROM outcome WHERE time < ?", (long_ago,)),
+            ("REPLACE INTO about VALUES (?, ?)", (f"{self._name} age", repr(age))),
+        ]
+        rows = self._file.rows(
+            "SELECT seq FROM entry WHERE journal = ? AND taken >= ? ORDER BY seq LIMIT 1",
+            self._name,
+            long_ago,
+        )
+        # By number, not by time: the times in there are for people, and the clock may be set.
+        oldest = rows[0][0] if rows else self.last_seq + 1
+        statements += [
+            ("DELETE FROM expired WHERE last < ?", (oldest,)),
+            ("DELETE FROM outcome WHERE seq < ?", (oldest,)),
         ]
         self._file.write(*statements).addErrback(_told)
 
-    def _leaving(self, rows: Sequence[tuple[int, float, int]], now: float) -> list[int]:
+    def _leaving(self, rows: Sequence[tuple[int, float, int]], age: float) -> list[int]:
         leaving = []
         for seq, taken, size in rows:
-            old = taken < now - self.retention.age
+            old = taken < age - self.retention.age
             if not old and not self._has_too_much():
                 break
             self._count -= 1
@@ -290,7 +316,7 @@ class SqliteJournal:
     def _has_too_much(self) -> bool:
         return self._count > self.retention.entries or self._bytes > self.retention.size
 
-    def _is_over(self, now: float) -> bool:
+    def _is_over(self, age: float) -> bool:
         if self._has_too_much():
             return True
         rows = self._file.rows(
@@ -299,7 +325,7 @@ class SqliteJournal:
             self._name,
             self._pruned,
         )
-        return bool(rows) and rows[0][0] < now - self.retention.age
+        return bool(rows) and rows[0][0] < age - self.retention.age
 
     # -- what became of messages ---------------------------------------------------------------
 
@@ -366,7 +392,7 @@ class SqliteJournal:
                     str(message.host_id),
                     digest_of(message),
                     message.time,
-                    self._now(),
+                    self._age(),
                     message.topic,
                     message.retain,
                     json.dumps(message.hops),

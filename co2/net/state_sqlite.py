@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from co2.errors import SettingsError, SystemFailed
+from co2.errors import JournalFailed, SettingsError
 from co2.interfaces import IIdentityStore, IRosterStore
 from co2.model.hosts import Address, HostState, Identity, Registration
 
@@ -51,6 +51,9 @@ _UPGRADES = {
     "ALTER TABLE satellite ADD COLUMN newest INTEGER NOT NULL DEFAULT 0;",
 }
 """From each older format to the one after it."""
+
+_RETRY = 5.0
+"""Seconds after which a registration that could not be written may be tried again."""
 
 _COLUMNS = (
     "random, ip, port, nick, proof, notify_token, epoch, created, seen, state, relays_others, "
@@ -121,7 +124,9 @@ class SqliteState:
 
     def _write(self, sql: str, row: tuple[object, ...]) -> Deferred[None] | None:
         if self._clock is None:
-            self._db.execute(sql, row)
+            error = self._commit([(sql, row)])
+            if error is not None:
+                raise _failure(error) from error
             return None
         if not self._waiting:
             self._clock.callLater(0, self._write_waiting)
@@ -138,7 +143,7 @@ class SqliteState:
             if error is None:
                 written.callback(None)
             else:
-                written.errback(SystemFailed(f"this relay's roster cannot be written: {error}"))
+                written.errback(_failure(error))
 
     def _commit(self, statements: list[Statement]) -> sqlite3.Error | None:
         try:
@@ -209,3 +214,8 @@ def _registration(row: tuple[object, ...]) -> Registration:
         topics=None if topics is None else tuple(json.loads(str(topics))),
         newest=bool(newest),
     )
+
+
+def _failure(error: sqlite3.Error) -> JournalFailed:
+    why = f"the roster of this host cannot be written ({error}): its disk may be full or damaged"
+    return JournalFailed(why, retry_after=_RETRY)

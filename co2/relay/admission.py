@@ -47,8 +47,13 @@ _KNOWN: dict[str, type | tuple[type, ...]] = {
 }
 
 
+_MOST_TEXT = 1000
+_MOST_PROPERTIES = 16 * 1024
+"""Characters of one member, and of all properties as text: they are kept for every satellite."""
+
+
 def check_request(request: Mapping[str, Any]) -> None:
-    """Refuse a `relay.register` struct whose known members have wrong types.
+    """Refuse a `relay.register` struct whose known members have wrong types, or are too large.
 
     Raises:
         InvalidParams: it names the member. Unknown members are ignored (section 5.7).
@@ -59,6 +64,12 @@ def check_request(request: Mapping[str, Any]) -> None:
         if value is not None and wrong:
             found = type(value).__name__
             raise InvalidParams(f"relay.register: {name!r} is a {found}, not {_word(kind)}")
+        if isinstance(value, str) and len(value) > _MOST_TEXT:
+            raise InvalidParams(f"relay.register: {name!r} is longer than {_MOST_TEXT} characters")
+    if len(repr(request.get("properties"))) > _MOST_PROPERTIES:
+        raise InvalidParams(
+            f"relay.register: 'properties' are more than {_MOST_PROPERTIES} characters as text"
+        )
     port = request.get("port")
     if port is None:
         raise InvalidParams("relay.register: 'port' is missing: the port that you listen on")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from co2.errors import Fault as FaultValue
 from co2.errors import InvalidParams, remote_error
@@ -23,6 +23,7 @@ class CollectRequest:
         most: messages that it wants at most.
         wait: seconds that it waits for something to come.
         receipts: number of a message to what its plugins said, or the error that it refused it by.
+        journal_id: of the journal that these numbers are of; None if it does not say.
         heard: numbers of the calls that it is at work on; None if it says nothing of them.
     """
 
@@ -32,6 +33,19 @@ class CollectRequest:
     wait: float
     receipts: Mapping[int, Any]
     heard: frozenset[str] | None
+    journal_id: str | None = None
+
+    def in_journal(self, journal_id: str, handed: int) -> CollectRequest:
+        """Give it as it is to be taken where `handed` is the last number that was handed out.
+
+        Numbers of another journal say nothing: relays may have swapped their addresses, or have
+        begun a new file. Nor does one that was never handed out, as from before a restart.
+        """
+        if self.journal_id not in (None, journal_id):
+            return evolve(self, after=0, have=0, receipts={})
+        after = self.after if self.after <= handed else 0
+        have = self.have if self.have <= handed else 0
+        return evolve(self, after=after, have=have)
 
 
 def read_request(request: Mapping[str, Any], longest: float) -> CollectRequest:
@@ -61,7 +75,14 @@ def read_request(request: Mapping[str, Any], longest: float) -> CollectRequest:
         min(float(wait), longest),
         _read_receipts(request.get("receipts")),
         _read_heard(request.get("heard")),
+        _read_journal_id(request.get("journal_id")),
     )
+
+
+def _read_journal_id(said: Any) -> str | None:
+    if said is not None and not isinstance(said, str):
+        raise InvalidParams("relay.collect: 'journal_id' is not a string")
+    return said
 
 
 def _read_receipts(said: Any) -> dict[int, Any]:

@@ -87,16 +87,18 @@ class Collecting:
             presence: the host, proven.
             errand: what is for it.
             request: `{'after', 'max'?, 'wait'?: seconds, 'receipts'?: [{'seq', 'plugins'}],
-                'heard'?: [number of a call]}`.
+                'journal_id'?: of these numbers, 'heard'?: [number of a call]}`.
             longest: seconds that it may wait at most.
         """
-        asked = read_request(request, min(longest, _LONGEST_WAIT))
         desk = self._desk(presence)
+        asked = read_request(request, min(longest, _LONGEST_WAIT)).in_journal(
+            self._journal.journal_id, desk.handed
+        )
         self._end_wait(desk, False)
         desk.calls.begin_request(asked.heard)
         self._acknowledge(presence, desk, errand, asked)
         until = self._clock.seconds() + asked.wait
-        begin = max(presence.cursor, min(asked.have, desk.handed))
+        begin = max(presence.cursor, asked.have)
         answer, more = self._gather(presence, desk, errand, asked, begin)
         while not answer["messages"] and not answer["calls"] and not self._closed:
             left = 0.0 if more else until - self._clock.seconds()
@@ -135,9 +137,7 @@ class Collecting:
     def _acknowledge(
         self, presence: Presence, desk: _Desk, errand: Errand, asked: CollectRequest
     ) -> None:
-        # Only what was handed out by this relay can be acknowledged: numbers of another journal,
-        # or of the time before a restart, say nothing here.
-        upto = min(asked.after, desk.handed)
+        upto = asked.after
         for seq in sorted(seq for seq in desk.given if seq <= upto):
             entry, refused = desk.given.pop(seq)
             # While a host is called it may have had by the courier what it collected before.
@@ -168,7 +168,8 @@ class Collecting:
             if not messages and all(refused for _, refused in desk.given.values()):
                 self._pass_over(presence, desk, errand, last)
         calls = desk.calls.hand_out(asked.heard)
-        return {"messages": messages, "calls": calls, "after": last}, more
+        answer = {"messages": messages, "calls": calls, "after": last}
+        return {**answer, "journal_id": self._journal.journal_id}, more
 
     def _greet(
         self, presence: Presence, desk: _Desk, errand: Errand, asked: CollectRequest

@@ -107,8 +107,14 @@ class Presence:
         return 0 if self.courier is None else int(self.courier.tries)
 
     def progress(self, seq: int, now: float) -> None:
-        """Note that a message is settled; a few such times a second are remembered."""
-        if not self._progress or now - self._progress[-1][1] > _STEP:
+        """Note that a message is settled; a few such times a second are remembered.
+
+        Args:
+            seq: its number.
+            now: UNIX seconds, for its receipt.
+        """
+        # A wall clock that is set back begins a new step too.
+        if not self._progress or abs(now - self._progress[-1][1]) > _STEP:
             self._progress.append((seq, now))
         else:
             self._progress[-1] = (seq, self._progress[-1][1])

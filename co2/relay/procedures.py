@@ -172,7 +172,8 @@ class RelayProcedures:
                 all others that were handed out come again. Leave it out in your first request.
 
         Returns:
-            `{'messages', 'calls', 'after'}`; show `after` next time.
+            `{'messages', 'calls', 'after', 'journal_id'}`; show `after` next time, and
+            `journal_id`, which says whose number it is.
         """
         presence = self._admission.sender(request, caller.ip)
         self._roster.hear(presence, self._clock.seconds(), collects=True)

@@ -2,18 +2,20 @@
 
 The roster decides about leases: who is online, away, gone. What must survive a restart is a
 `Registration` and goes to the store at once; the rest is a `Presence` and lives in memory. Time
-comes in as an argument, and is the clock that nobody sets back.
+comes in as an argument, and is the steady clock's unless it says otherwise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import inf, nextafter
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
-from co2.errors import AmbiguousNick, NotRegistered
+from co2.errors import AmbiguousNick, JournalFailed, NotRegistered
 from co2.interfaces import IRosterStore
 from co2.model.hosts import Address, HostState, Registration
 from co2.model.messages import Cursor
@@ -51,6 +53,8 @@ class Roster:
         self._by_random: dict[str, Presence] = {}
         self._addresses = Addresses()
         self._relays: set[str] = set()
+        self._last_seen = 0.0
+        self._unwritten = False
 
     def __len__(self) -> int:
         return len(self._by_random)
@@ -84,6 +88,7 @@ class Roster:
             # Nobody knows what was under way when this relay ended.
             presence.reached = min(newest, presence.cursor + _UNDER_WAY)
             self._take_in(presence)
+            self._last_seen = registration.seen
         for presence in self:
             self._changed(presence)
 
@@ -132,14 +137,21 @@ class Roster:
     def enter(self, registration: Registration, now: float, cursor: int) -> Presence:
         """Take a new or renewed registration, and displace who was at its address before.
 
-        Who answers for it waits for `kept` of the presence, if that is a Deferred.
+        Who answers for it waits for `kept` of the presence, if that is a Deferred; where that
+        fails, one who was not known before is unknown again.
+
+        Raises:
+            JournalFailed: it cannot be written; nothing has changed.
         """
-        self._displace(registration)
+        registration = self._after_others(registration)
         kept = self._store.keep(registration)
+        self._displace(registration)
         presence = self._by_random.get(registration.random)
         if presence is None:
             presence = Presence(registration, now + self.lease, joined=cursor, cursor=cursor)
             presence.greeted = False
+            if kept is not None:
+                kept.addErrback(self._not_kept, presence)
         else:
             self._addresses.release(presence)
             presence.registration = registration
@@ -149,6 +161,17 @@ class Roster:
         self._take_in(presence)
         self._changed(presence)
         return presence
+
+    def _not_kept(self, failure: Failure, presence: Presence) -> Failure:
+        self.remove(presence)
+        return failure
+
+    def _after_others(self, registration: Registration) -> Registration:
+        # Who registered last is the one at an address; the wall clock may have been set back since.
+        if registration.seen <= self._last_seen:
+            registration = registration.evolve(seen=nextafter(self._last_seen, inf))
+        self._last_seen = registration.seen
+        return registration
 
     def update(self, presence: Presence, **changes: Any) -> None:
         """Change a registration in place; it is written, and told, if that changes anything.
@@ -160,8 +183,21 @@ class Roster:
         registration = presence.registration.evolve(**changes)
         if registration != presence.registration:
             presence.registration = registration
-            self._unawaited(self._store.keep(registration))
+            self._write(self._store.keep, registration)
             self._changed(presence)
+
+    def _write(self, change: Callable[[Any], Deferred[None] | None], what: object) -> None:
+        """Write what this relay finds out by itself: if that fails, it would find out once more."""
+        maybeDeferred(change, what).addCallbacks(self._was_written, self._was_not_written)
+
+    def _was_written(self, _: None) -> None:
+        self._unwritten = False
+
+    def _was_not_written(self, failure: Failure) -> None:
+        failure.trap(JournalFailed)
+        if not self._unwritten:
+            self._log.warn("changes of the roster are not written: {why}", why=str(failure.value))
+        self._unwritten = True
 
     def remove(self, presence: Presence) -> None:
         """Forget a satellite for good."""
@@ -170,7 +206,7 @@ class Roster:
         del self._by_random[presence.random]
         self._relays.discard(presence.random)
         self._addresses.release(presence)
-        self._unawaited(self._store.forget(presence.random))
+        self._write(self._store.forget, presence.random)
         presence.registration = presence.registration.evolve(state=HostState.GONE)
         self._changed(presence)
 

@@ -81,6 +81,7 @@ class Collector:
         self._timeout = timeout
         self._hand = InHand()
         self._answered = False
+        self._journal_id: str | None = None
         self._loop: Deferred[None] | None = None
 
     @property
@@ -151,6 +152,8 @@ class Collector:
             "wait": wait,
             "receipts": receipts,
         }
+        if self._journal_id is not None:
+            request["journal_id"] = self._journal_id
         # Before the first answer this process does not know what the one before it has run.
         if self._answered:
             request["heard"] = self._calls.heard
@@ -160,8 +163,15 @@ class Collector:
         if not isinstance(answer, dict) or not isinstance(answer.get("after"), int):
             raise InternalError("the relay's answer is none that relay.collect gives")
         self._answered = True
+        self._count_in(answer.get("journal_id"))
         del hand.receipts[: len(receipts)]
         return answer
+
+    def _count_in(self, journal_id: str | None) -> None:
+        """Begin anew if the relay counts in another journal: the former's numbers mean others."""
+        if journal_id != self._journal_id:
+            self._journal_id = journal_id
+            self._hand = InHand()
 
     def _hand_over(self, answer: Mapping[str, Any]) -> None:
         """Let plugins have what came: all of it in this turn, so that it is written together."""

@@ -126,7 +126,9 @@ class Foundation:
         limits = HttpLimits(
             max_body=self.settings.max_body, max_connections=self.settings.max_connections
         )
-        return HttpServer(self.reactor, self.answering, self.gate(0), page, limits)
+        return HttpServer(
+            self.reactor, self.answering, self.gate(0), page, limits, self.surroundings.now
+        )
 
 
 def role_words(settings: Settings) -> Sequence[str]:

@@ -32,13 +32,13 @@ class Surroundings:
     """See the module.
 
     Attributes:
-        reactor: runs things later, and takes calls from threads.
+        reactor: runs things later, by the steady clock, and takes calls from threads.
         network: the way to other servers.
         identities, rosters: what outlives the server.
         journals: opens a journal, the relay's ('relay') or a sender's ('outbox').
         taken: what the inbox has taken.
         admin_token: the credential for the level admin.
-        now: gives UNIX seconds.
+        now: gives UNIX seconds, for what people and other hosts read (`co2.model.clocks`).
         draw: gives a float in [0, 1), for waits that must not coincide.
     """
 
@@ -75,7 +75,7 @@ class Holdings:
         def open_journal(
             name: str, fresh_id: str, retention: Retention, outgoing: bool
         ) -> SqliteJournal:
-            return SqliteJournal(file, name, fresh_id, retention, time.time, outgoing)
+            return SqliteJournal(file, name, fresh_id, retention, reactor.seconds, outgoing)
 
         return Surroundings(
             reactor,

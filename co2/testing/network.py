@@ -86,6 +86,15 @@ class MemoryNetwork:
                 if connection.way.destination == address:
                     connection.break_off("closed the connection before it answered")
 
+    def move(self, former: Address, address: Address) -> None:
+        """Let what listens at one address listen at another; connections of both ends break."""
+        for connection in self._live():
+            if former in (connection.way.source, connection.way.destination):
+                connection.break_off("reset the connection")
+        server = self._servers.pop(former, None)
+        if server is not None:
+            self.attach(address, server)
+
     # -- what goes wrong ---------------------------------------------------------------------------
 
     def cut(self, one: Address, other: Address, both: bool = True) -> None:
@@ -154,6 +163,13 @@ class MemoryHost:
     def listen(self, server: Answers) -> None:
         """Answer what arrives at this host's address."""
         self._network.attach(self.address, server)
+
+    def move(self, address: Address) -> None:
+        """Be at another address from now on; every connection breaks, and all else goes on."""
+        former, self.address = self.address, address
+        self._network.move(former, address)
+        for peer in self.peers:
+            peer.move(address)
 
     def kill(self) -> None:
         """End the host as `kill -9` does: no timer of it runs, no Deferred of it fires."""

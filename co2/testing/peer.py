@@ -100,6 +100,10 @@ class MemoryPeer:
         self._drop(f"the way to {self.address} was closed here")
         return succeed(None)
 
+    def move(self, source: Address) -> None:
+        """Post from another address from now on."""
+        self._source = source
+
     def vanish(self) -> None:
         """Be the peer of a host that was killed: nobody is told anything any more."""
         self._closed = True

@@ -45,6 +45,7 @@ class MemoryServer:
     Attributes:
         host: its place in the network.
         base, relay, satellite: its parts, as `co2.service` wires them; None where it has none.
+        wall_ahead: seconds that this host's wall clock is ahead of the others'; set it at will.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class MemoryServer:
         **settings: Any,
     ) -> None:
         self.address = address
+        self.wall_ahead = 0.0
         self.state = state or MemoryState()
         self.state.taken.restart()
         self.host = network.host(address)
@@ -100,6 +102,11 @@ class MemoryServer:
         """End as `kill -9` does; the state stays for the next server."""
         self.host.kill()
 
+    def move(self, address: Address) -> None:
+        """Be at another address from now on, as a machine that joins another network."""
+        self.address = address
+        self.host.move(address)
+
     def call(self, method: str, *params: Any, level: Level = Level.CALL) -> Deferred[Any]:
         """Call a method here, as somebody with that level on this machine."""
         caller = Caller(level, "127.0.0.1", 40000, level.word)
@@ -123,7 +130,7 @@ class MemoryServer:
             ADMIN_TOKEN,
             self.state.journal,
             self.state.taken,
-            now=lambda: BEGIN + clock.seconds(),
+            now=lambda: BEGIN + clock.seconds() + self.wall_ahead,
             draw=Random(str(self.address)).random,  # noqa: S311  # for waits, not for secrets
         )
 

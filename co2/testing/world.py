@@ -30,6 +30,7 @@ class Place:
         seen: for each message that a plugin got: (author, data, whether it said `redelivered`).
         deaf: nobody can connect to it, as behind NAT.
         slow: seconds that its plugin takes for each message.
+        wall_ahead: seconds that its wall clock is ahead of the others'.
         sent: what was sent from here, in order: (data, the receipt).
     """
 
@@ -43,6 +44,7 @@ class Place:
     sent: list[tuple[Any, Sent]] = field(factory=list)
     slow: float = 0.0
     deaf: bool = False
+    wall_ahead: float = 0.0
     wanted: dict[str, Any] = field(factory=dict)
 
     @property
@@ -105,6 +107,7 @@ class World:
             return
         server = MemoryServer(self.network, place.address, place.state, **place.settings)
         place.server = server
+        server.wall_ahead = place.wall_ahead
         if server.satellite is not None:
             server.add_plugin(_recorder(place, server))
         server.start()
@@ -136,6 +139,20 @@ class World:
         sent = place.server.satellite.send({"data": data}, **options)
         place.sent.append((data, sent))
         return sent
+
+    def move(self, name: str, address: Address) -> None:
+        """Let a server be at another address from now on, whether it runs or not."""
+        place = self.places[name]
+        place.address = address
+        if place.server is not None:
+            place.server.move(address)
+
+    def set_wall(self, name: str, ahead: float) -> None:
+        """Set a server's wall clock so many seconds ahead of the others'; it stays so."""
+        place = self.places[name]
+        place.wall_ahead = ahead
+        if place.server is not None:
+            place.server.wall_ahead = ahead
 
     def cut(self, one: str, other: str, both: bool = True) -> None:
         """Let nothing pass from the one to the other, or either way."""

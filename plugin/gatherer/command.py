@@ -32,6 +32,7 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
+from co2.api import keep_steady
 from plugin.gatherer.archive import ArchiveError, compressor_for
 from plugin.gatherer.cleaning import Cleaner
 from plugin.gatherer.collecting import Collecting, Exit, Host
@@ -247,6 +248,7 @@ def _gather(
 ) -> Exit:
     from twisted.internet import reactor
 
+    keep_steady(reactor)
     path = output or _default_output()
     compressor_for(path.name)
     wanted: tuple[Wanted, ...] = in_order(_profiles(profiles, extras, profile_dir))

@@ -27,6 +27,7 @@ from twisted.logger import (
     textFileLogObserver,
 )
 
+from co2.api import keep_steady
 from plugin.guest import namespace
 from plugin.guest.agent import Agent
 from plugin.guest.command.surroundings import VERSION, Surroundings, VmData
@@ -184,6 +185,7 @@ def _serve(options: argparse.Namespace, agent: Agent) -> None:
     from twisted.internet import reactor as installed
 
     reactor: Any = installed
+    keep_steady(reactor)
 
     def started() -> None:
         agent.start(reactor)

@@ -65,6 +65,7 @@ class X_Mktl(Co2Plugin):
         self.failed: dict[str, str] = {}
         self._now = now
         self._work = work
+        self._steady = work.reactor.seconds
         self._pace: Pace[tuple[Item, Payload]] = Pace(self.publish_rate)
         self._timer: Any = None
         self._history: History | None = None
@@ -133,20 +134,20 @@ class X_Mktl(Co2Plugin):
         if self._history is not None:
             self._history.add(item.full_key, payload["time"], value)
         if self._mirror(item.store.name) is None:
-            offered = self._pace.offer(item.full_key, (item, payload), self._now())
+            offered = self._pace.offer(item.full_key, (item, payload), self._steady())
             if offered is not None:
                 self._send_news(*offered)
             else:
                 self._wait_for_pace()
 
     def _wait_for_pace(self) -> None:
-        wait = self._pace.wait(self._now())
+        wait = self._pace.wait(self._steady())
         if self._timer is None and wait is not None:
             self._timer = self._work.reactor.callLater(wait, self._send_due)
 
     def _send_due(self) -> None:
         self._timer = None
-        for item, payload in self._pace.due(self._now()):
+        for item, payload in self._pace.due(self._steady()):
             self._send_news(item, payload)
         self._wait_for_pace()
 

@@ -17,6 +17,8 @@ from twisted.internet.defer import Deferred, ensureDeferred, maybeDeferred
 from twisted.internet.threads import blockingCallFromThread, deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
+from co2.api import keep_steady
+
 MOST_THREADS = 64
 """Of code that blocks; each item has at most one SET and one refresh among them."""
 
@@ -135,6 +137,7 @@ def _in_own_thread() -> Runtime:
     from twisted.internet.epollreactor import EPollReactor
 
     reactor = EPollReactor()
+    keep_steady(reactor)
     thread = threading.Thread(target=reactor.run, args=(False,), name="mktl", daemon=True)
     thread.start()
     made = _started(reactor, thread.ident or 0)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from co2.api import keep_steady
 from plugin.snake.daemon.daemon import SnakeDaemon
 from plugin.snake.daemon.logs import DaemonLog
 from plugin.snake.handlers.imports import CodeError
@@ -82,6 +83,7 @@ def _run(read: Callable[[], Genus]) -> int:
 
     # the module is typed as a module; what it is at run time is the installed reactor
     reactor: Any = installed
+    keep_steady(reactor)
     daemon = SnakeDaemon(read, reactor, DaemonLog(_to_terminal), lambda: _stop(reactor))
     try:
         daemon.start()

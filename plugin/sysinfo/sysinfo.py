@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from typing import Any
 
 import psutil
@@ -51,12 +50,10 @@ class X_Sysinfo(Co2Plugin):
     interval: float = 10.0
     disk: str = "/"
 
-    def __init__(
-        self, var_dict: dict[str, Any], now: Callable[[], float] = time.time, clock: Any = reactor
-    ) -> None:
+    def __init__(self, var_dict: dict[str, Any], clock: Any = reactor) -> None:
         super().__init__(var_dict)
-        self._now = now
-        self._hosts: dict[str, dict[str, Any]] = {}
+        self._clock = clock
+        self._hosts: dict[str, tuple[float, dict[str, Any]]] = {}
         self._loop = LoopingCall(self.tell)
         self._loop.clock = clock
         self._loop.start(self.interval, now=True)
@@ -71,11 +68,13 @@ class X_Sysinfo(Co2Plugin):
             return
         random = data_dict["host_id"].partition("@")[0]
         self._hosts.pop(random, None)
-        self._hosts[random] = {
+        host = {
             "host_id": data_dict["host_id"],
-            "time": data_dict.get("time", self._now()),
+            "time": data_dict.get("time", time.time()),
+            "stale": data_dict.get("stale") is True,
             "figures": data_dict["data"],
         }
+        self._hosts[random] = (self._clock.seconds(), host)
         if len(self._hosts) > MOST_HOSTS:
             del self._hosts[next(iter(self._hosts))]
 
@@ -86,9 +85,14 @@ class X_Sysinfo(Co2Plugin):
 
     @level("read")
     def x_hosts(self) -> list[dict[str, Any]]:
-        """List the last figures of every other host, with their age in seconds."""
-        now = self._now()
-        return [{**host, "age": max(0.0, now - host["time"])} for host in self._hosts.values()]
+        """List the last figures of every other host.
+
+        Returns:
+            for each 'host_id', 'figures', 'time' by that host's clock, 'age' in seconds since they
+            came here, and 'stale': the host was away already when this one came.
+        """
+        now = self._clock.seconds()
+        return [{**host, "age": now - came} for came, host in self._hosts.values()]
 
     def __exit__(self, *exc_info: Any) -> None:
         """Stop measuring."""

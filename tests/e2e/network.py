@@ -170,9 +170,9 @@ class Network:
     def relay(self, name: str = "relay", **settings: Any) -> Server:
         return self.start("relay", name, **settings)
 
-    def satellite(self, name: str, **settings: Any) -> Server:
+    def satellite(self, name: str, through: Sequence[str] = (), **settings: Any) -> Server:
         settings = {"plugin_list": ["probe"], "plugin_dirs": [str(PLUGINS)], **settings}
-        return self.start("satellite", name, nick=name, **settings)
+        return self.start("satellite", name, through, nick=name, **settings)
 
     def start(self, role: str, name: str, through: Sequence[str] = (), **settings: Any) -> Server:
         """Start a server with these settings in its `config.py`.

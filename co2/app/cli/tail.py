@@ -25,6 +25,7 @@ from co2.app.cli.failing import Failed
 from co2.app.cli.listening import Listening
 from co2.app.cli.output import brief, clean, say, show_json
 from co2.app.cli.target import Target, client_options
+from co2.model.clocks import keep_steady
 from co2.model.hosts import is_loopback
 
 _LOOPBACK = "127.0.0.1"
@@ -64,6 +65,7 @@ class Tail:
     ) -> None:
         from twisted.internet import reactor
 
+        keep_steady(reactor)
         self._reactor: Any = reactor
         self._interface = interface
         self._topic = topic

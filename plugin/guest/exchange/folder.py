@@ -96,7 +96,7 @@ class Directory:
         except OSError as error:
             _log.warn("cannot look for requests: {why}", why=error.strerror)
             self._waiting.fail(error)
-        if self._now() - self._swept > EXPIRY / 10:
+        if abs(self._now() - self._swept) > EXPIRY / 10:
             self._sweep()
 
     def _take(self) -> None:

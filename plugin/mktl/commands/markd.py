@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from co2.api import keep_steady
 from plugin import mktl
 from plugin.mktl import runtime
 from plugin.mktl.commands.ways import add_ways, begin_log, read_ways, stop_on_signals
@@ -83,6 +84,7 @@ def _run(parsed: argparse.Namespace) -> int:
     from twisted.internet.threads import deferToThread
 
     reactor: Any = installed
+    keep_steady(reactor)
     daemons: list[Daemon] = []
     status: list[int] = []
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from co2.api import keep_steady
 from plugin.mktl import runtime
 from plugin.mktl.commands.ways import add_ways, begin_log, read_ways, stop_on_signals
 from plugin.mktl.home import home
@@ -20,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from twisted.internet import reactor as installed
 
     reactor: Any = installed
+    keep_steady(reactor)
     parser = argparse.ArgumentParser("co2-markguided", description=__doc__)
     parser.add_argument("--home", help="base directory; MKTL_HOME, or ~/.mKTL")
     add_ways(parser)
