@@ -194,8 +194,9 @@ class Roster:
         self._unwritten = False
 
     def _was_not_written(self, failure: Failure) -> None:
-        failure.trap(JournalFailed)
-        if not self._unwritten:
+        if not failure.check(JournalFailed):
+            self._log.failure("a change of the roster is not written", failure)
+        elif not self._unwritten:
             self._log.warn("changes of the roster are not written: {why}", why=str(failure.value))
         self._unwritten = True
 
