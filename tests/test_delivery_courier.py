@@ -450,6 +450,21 @@ def test_what_is_pending_is_asked_about_until_it_is_told():
     assert [(seq, type(outcome)) for seq, outcome in route.told] == [(1, PluginRaised)]
 
 
+def test_all_that_is_pending_is_asked_about():
+    """However many there are: where an answer has come, the next are asked about at once."""
+    route = Route(messages=3)
+    route.courier.resume()
+    for index in range(3):
+        route.answer(index, PENDING)
+    route.clock.pass_time(1.0)
+    for index in range(3, 6):
+        assert len(route.peer.answers) == index + 1
+        route.answer(index)
+        route.clock.pass_time(0.0)
+    assert route.settled == [1, 2, 3]
+    assert route.clock.getDelayedCalls() == []
+
+
 def test_a_failure_takes_back_what_is_pending():
     """Also what was answered behind it: all comes again, in order, and nothing is settled twice."""
     route = Route(messages=3)

@@ -143,6 +143,7 @@ class Courier:
         self._passed = 0
         self._timer: IDelayedCall | None = None
         self._asking: IDelayedCall | None = None
+        self._asked: list[Flying] = []
         self._writing = False
         self._run = 0
 
@@ -281,6 +282,9 @@ class Courier:
             self._pace.took(batch)
             if not all(self._take(*one, run) for one in zip(batch, replies, strict=True)):
                 return
+            # Where some were done by now, those behind them may be, too.
+            did_help = batch is self._asked and any(one.landed for one in batch)
+            self._ask_later(0.0 if did_help else _ASK_AGAIN)
         self.wake()
 
     def _take(self, flying: Flying, reply: Any, run: int) -> bool:
@@ -298,19 +302,22 @@ class Courier:
         self._backoff.reset()
         if isinstance(reply, dict) and reply.get("pending") is True:
             flying.pending = True
-            if self._asking is None:
-                self._asking = self._clock.callLater(_ASK_AGAIN, self._ask_again)
         else:
             self._flight.land(flying, outcome)
         return run == self._run
 
+    def _ask_later(self, seconds: float) -> None:
+        if self._asking is None and self._flight.pending(1):
+            self._asking = self._clock.callLater(seconds, self._ask_again)
+
     def _ask_again(self) -> None:
-        """Ask what became of messages that were pending."""
+        """Ask what became of the foremost messages that were pending."""
         self._asking = None
         pending = self._flight.pending(self._pace.messages(self._flight.written, self.tries))
         for one in pending:
             one.pending = False
         if pending:
+            self._asked = pending
             self._post(pending)
 
     def _failed(self, failure: Failure, run: int) -> None:
