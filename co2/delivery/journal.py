@@ -16,7 +16,7 @@ from zope.interface import implementer
 from co2.errors import QueueFull, UnsupportedValue
 from co2.interfaces import IJournal, ILedger
 from co2.model.calls import Encoded
-from co2.model.messages import Cursor, Entry, Kept, Message, Outcome, digest_of
+from co2.model.messages import Cursor, Entry, Kept, Message, Outcome
 from co2.wire.xmlrpc import encode_members, encode_value
 
 _TRIM_AT = 1024
@@ -42,16 +42,17 @@ def compose_entry(message: Message, seq: int, outgoing: bool) -> Entry:
         struct["seq"] = seq
     nil_at: str | None = None
     fine = False
-    for name, value in struct.items():
-        if name == "data" or name in message.extra:
-            encoded = value if isinstance(value, Encoded) else encode_value(value, name, True)
-            struct[name] = encoded
-            nil_at = nil_at or encoded.nil_at
-            fine = fine or encoded.fine_times
+    for name in ("data", *message.extra):
+        if name not in struct:
+            continue
+        value = struct[name]
+        encoded = value if isinstance(value, Encoded) else encode_value(value, name, True)
+        struct[name] = encoded
+        nil_at = nil_at or encoded.nil_at
+        fine = fine or encoded.fine_times
     xml = encode_members(struct, fine_times=True)
-    # From here on the bytes are all that is asked for: a decoded value takes several times as much.
-    written = evolve(message, data=None, extra={})
-    return Entry(seq, written, xml, _compose_plain(struct) if fine else xml, nil_at)
+    plain = _compose_plain(struct) if fine else xml
+    return Entry(seq, message.without_content(), xml, plain, nil_at)
 
 
 def _compose_plain(struct: dict[str, object]) -> bytes:
@@ -127,7 +128,7 @@ class MemoryJournal:
         self.last_seq = entry.seq
         self._entries.append(entry)
         self._bytes += entry.size
-        self._by_key[message.key] = (entry, digest_of(message))
+        self._by_key[message.key] = (entry, message.digest)
         if message.retain and not self._outgoing:
             self._retained[message.host_id.random, message.topic or ""] = entry
         while len(self) > 1 and self._is_over():

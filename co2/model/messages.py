@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from attrs import field, frozen
@@ -38,6 +39,30 @@ class Message:
     def key(self) -> tuple[str, str]:
         """What tells a repeated message from a new one."""
         return (self.host_id.random, self.id)
+
+    @cached_property
+    def digest(self) -> bytes:
+        """What tells two contents under one id apart, over restarts too.
+
+        It is of the value and not of its bytes: two relays may spell it in two ways.
+        """
+        return digest_of(self.data, self.topic, self.retain)
+
+    def without_content(self) -> Message:
+        """Give what identifies it: once it is written, nobody asks for more.
+
+        A decoded value takes several times the memory of its bytes.
+        """
+        return Message(
+            id=self.id,
+            host_id=self.host_id,
+            time=self.time,
+            data=None,
+            topic=self.topic,
+            retain=self.retain,
+            hops=self.hops,
+            after=self.after,
+        )
 
     def as_struct(self) -> dict[str, Any]:
         """Give the struct that travels, without what is empty."""
@@ -126,16 +151,8 @@ class Kept(NamedTuple):
     expired: bool
 
 
-def digest_of(message: Message) -> bytes:
-    """Give what tells two contents under one id apart, over restarts too.
-
-    It is of the value and not of its bytes: two relays may spell it in two ways.
-    """
-    return digest_of_data(message.data, message.topic, message.retain)
-
-
-def digest_of_data(data: Any, topic: object, retain: object) -> bytes:
-    """Give the same of a message's 'data', 'topic' and 'retain'."""
+def digest_of(data: Any, topic: object, retain: object) -> bytes:
+    """Give `Message.digest` of a message's 'data', 'topic' and 'retain'."""
     text = f"{topic or ''}\0{retain is True}\0{plain(data)!r}"
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 

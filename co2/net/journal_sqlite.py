@@ -25,7 +25,7 @@ from co2.delivery.journal import compose_entry
 from co2.errors import JournalFailed, QueueFull, UnsupportedValue
 from co2.interfaces import IJournal, ILedger
 from co2.model.hosts import HostId
-from co2.model.messages import Cursor, Entry, Kept, Message, Outcome, digest_of
+from co2.model.messages import Cursor, Entry, Kept, Message, Outcome
 from co2.model.settings import Retention
 from co2.net.journal_file import JournalFile, Statement
 
@@ -364,7 +364,7 @@ class SqliteJournal:
                     message.host_id.random,
                     message.id,
                     str(message.host_id),
-                    digest_of(message),
+                    message.digest,
                     message.time,
                     self._now(),
                     message.topic,
