@@ -16,7 +16,7 @@ from zope.interface import implementer
 from co2.errors import QueueFull, UnsupportedValue
 from co2.interfaces import IJournal, ILedger
 from co2.model.calls import Encoded
-from co2.model.messages import Cursor, Entry, Kept, Message, Outcome
+from co2.model.messages import Cursor, Entry, Kept, Message, Outcome, digest_of
 from co2.wire.xmlrpc import encode_members, encode_value
 
 _TRIM_AT = 1024
@@ -128,7 +128,7 @@ class MemoryJournal:
         self.last_seq = entry.seq
         self._entries.append(entry)
         self._bytes += entry.size
-        self._by_key[message.key] = (entry, message.digest)
+        self._by_key[message.key] = (entry, digest_of(message))
         if message.retain and not self._outgoing:
             self._retained[message.host_id.random, message.topic or ""] = entry
         while len(self) > 1 and self._is_over():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any, NamedTuple
 
 from attrs import field, frozen
@@ -22,7 +21,7 @@ class Message:
 
     `data` is a wire value or an `Encoded` one; `time` is UNIX seconds; `after` is the id of the
     author's message before this one, set by the first relay; `extra` holds the keys that the
-    protocol does not know and passes on unchanged.
+    protocol does not know and passes on unchanged; `digest` is `digest_of` it, if that is known.
     """
 
     id: str
@@ -34,19 +33,12 @@ class Message:
     hops: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default=_NOTHING)
     after: str | None = None
+    digest: bytes = b""
 
     @property
     def key(self) -> tuple[str, str]:
         """What tells a repeated message from a new one."""
         return (self.host_id.random, self.id)
-
-    @cached_property
-    def digest(self) -> bytes:
-        """What tells two contents under one id apart, over restarts too.
-
-        It is of the value and not of its bytes: two relays may spell it in two ways.
-        """
-        return digest_of(self.data, self.topic, self.retain)
 
     def without_content(self) -> Message:
         """Give what identifies it: once it is written, nobody asks for more.
@@ -151,8 +143,16 @@ class Kept(NamedTuple):
     expired: bool
 
 
-def digest_of(data: Any, topic: object, retain: object) -> bytes:
-    """Give `Message.digest` of a message's 'data', 'topic' and 'retain'."""
+def digest_of(message: Message) -> bytes:
+    """Give what tells two contents under one id apart, over restarts too.
+
+    It is of the value and not of its bytes: two relays may spell it in two ways.
+    """
+    return message.digest or digest_of_data(message.data, message.topic, message.retain)
+
+
+def digest_of_data(data: Any, topic: object, retain: object) -> bytes:
+    """Give the same of a message's 'data', 'topic' and 'retain'."""
     text = f"{topic or ''}\0{retain is True}\0{plain(data)!r}"
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 

@@ -18,8 +18,8 @@ from twisted.python.failure import Failure
 from co2.errors import ConflictingDuplicate, HopLimit, InvalidParams, Spoofed
 from co2.interfaces import IJournal
 from co2.model.calls import Encoded
-from co2.model.hosts import Address
-from co2.model.messages import Entry, Message
+from co2.model.hosts import HostId
+from co2.model.messages import Entry, Message, digest_of_data
 from co2.model.recent import Recent
 from co2.model.topics import check_topic
 from co2.relay.admission import Admission, parse_host_id
@@ -131,7 +131,7 @@ class Intake:
         presence = self._admission.sender(proof, ip)
         self._limiter.take(presence.random, self._uptime())
         if via is None:
-            message = self._read(struct, presence.registration.address)
+            message = self._read(struct, presence.registration.host_id)
             return presence, self._accept(self._as_first_relay(message))
         if not presence.registration.relays_others:
             raise Spoofed("'via' is for relays that have registered with roles: ['relay']")
@@ -148,7 +148,7 @@ class Intake:
             InvalidParams, HopLimit, ConflictingDuplicate.
         """
         hops = _read_hops(struct.get("hops"))
-        message = self._read(struct, None)
+        message = self._read(struct, parse_host_id(struct))
         if self._relay_id in hops:
             # It has come round.
             return {"id": message.id, "seq": 0, "recipients": 0}
@@ -235,19 +235,20 @@ class Intake:
             self._last.forget(message.host_id.random)
         coming.settle(failure)
 
-    def _read(self, struct: Mapping[str, Any], address: Address | None) -> Message:
+    def _read(self, struct: Mapping[str, Any], host_id: HostId) -> Message:
         if "data" not in struct:
             raise InvalidParams("a message needs 'data'")
-        data = struct["data"]
-        host_id = parse_host_id(struct)
+        data, retain = struct["data"], struct.get("retain") is True
+        topic = _read_topic(struct.get("topic"))
         return Message(
             id=self._read_id(struct.get("id")),
-            host_id=host_id if address is None else host_id._replace(address=address),
+            host_id=host_id,
             time=self._read_time(struct.get("time")),
             data=data if isinstance(data, Encoded) else encode_value(data, "data", True),
-            topic=_read_topic(struct.get("topic")),
-            retain=struct.get("retain") is True,
+            topic=topic,
+            retain=retain,
             extra={name: value for name, value in struct.items() if name not in _OWN},
+            digest=digest_of_data(data, topic, retain),
         )
 
     def _read_id(self, value: object) -> str:

@@ -126,10 +126,11 @@ class Dispatcher:
         return Begun(generator, call.method, entry.procedure.owner, unbound, self.incidents)
 
     def _settle(self, result: Any, entry: Entry, call: Call) -> Any:
-        if isinstance(result, Coroutine):
-            result = Deferred.fromCoroutine(result)
-        elif isinstance(result, Generator | AsyncGenerator):
-            result = self._conversations.answer_plainly(result, call)  # a list, or a Deferred
+        if not isinstance(result, Deferred):  # asked first, for to ask an ABC takes time
+            if isinstance(result, Coroutine):
+                result = Deferred.fromCoroutine(result)
+            elif isinstance(result, Generator | AsyncGenerator):
+                result = self._conversations.answer_plainly(result, call)  # a list, or a Deferred
         if isinstance(result, Deferred):
             result.addBoth(self._came, entry, call)
         return result

@@ -17,7 +17,7 @@ from co2.errors import ConflictingDuplicate, InvalidParams, ShuttingDown, Spoofe
 from co2.interfaces import IReceiver, ITaken
 from co2.model.calls import Encoded
 from co2.model.hosts import HostId, canonical_ip
-from co2.model.messages import copied, digest_of
+from co2.model.messages import copied, digest_of_data
 
 _HIDDEN = ("token", "secret", "hops", "after")
 """Members that are between servers."""
@@ -86,7 +86,7 @@ class Inbox:
         if isinstance(message["data"], Encoded):
             message["data"] = message["data"].value
         key = self._key(message, host_id)
-        digest = digest_of(message["data"], message.get("topic"), message.get("retain"))
+        digest = digest_of_data(message["data"], message.get("topic"), message.get("retain"))
         former = self._former(message, key, digest)
         if former is not None:
             return former
