@@ -6,7 +6,7 @@ import itertools
 from random import Random
 from typing import Any
 
-from twisted.internet.defer import ensureDeferred
+from twisted.internet.defer import maybeDeferred
 
 from co2.delivery.backoff import Backoff
 from co2.delivery.courier import Courier
@@ -166,7 +166,7 @@ class RelayRoom:
         ip = more.pop("ip", None) or answer["host_id"].partition("@")[2].rpartition(":")[0]
         struct = {"host_id": answer["host_id"], "token": answer["token"], "data": data, **more}
         struct = {name: value for name, value in struct.items() if value is not None}
-        return ensureDeferred(self.procedures.relay(a_caller(ip), struct))
+        return maybeDeferred(self.procedures.relay, a_caller(ip), struct)
 
     def satellite(self, number: int, co2: bool = True, **more: Any) -> tuple[Satellite, dict]:
         """Give a host that listens, and is registered and checked."""
