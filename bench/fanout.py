@@ -96,7 +96,7 @@ def _measure(
     connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(min(window, 4))]
     began = time.perf_counter()
     if method == "relay.relay":
-        _send_ahead(connections[0], requests)
+        _send_batches(connections[0], requests)
     else:
         _send_in_turn(connections, requests)
     harness.line(satellites, "all")
@@ -106,7 +106,7 @@ def _measure(
     return messages * count / elapsed
 
 
-def _send_ahead(connection: socket.socket, requests: list[bytes]) -> None:
+def _send_batches(connection: socket.socket, requests: list[bytes]) -> None:
     """Send as a co2 satellite does: what waits goes together, in a `system.multicall`."""
     for request in requests:
         connection.sendall(request)

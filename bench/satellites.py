@@ -71,7 +71,7 @@ def make_satellite(number: int, relay: Address, network: HttpNetwork) -> None:
     registry.enter_source(doors)
     registry.enter_source(SatelliteProcedures(dispatcher, lambda: token, lambda: False))
     registry.enter_source(Introspection(registry, dispatcher))
-    answering = Answering(dispatcher, DEFAULT_LIMITS, {"notify": "data"})
+    answering = Answering(dispatcher, DEFAULT_LIMITS, {})
     server = HttpServer(reactor, answering, Gate("", False, 0), Resource())
     port = reactor.listenTCP(0, server, interface="127.0.0.1", backlog=64).getHost().port
     request = {

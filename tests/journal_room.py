@@ -39,6 +39,7 @@ class Shelf:
         return SqliteJournal(file, name, f"{name}-id", retention, lambda: self.time, outgoing)
 
     def wait_for(self, deferred: Deferred[Any]) -> Any:
+        self.reactor.advance(0.0)  # the turn ends
         while not deferred.called:
             self.reactor.wait_for_thread()
         return result_of(deferred)
@@ -47,7 +48,7 @@ class Shelf:
         """Let everything that was handed over be written."""
         self.reactor.pass_time(1.0)
         file = self.open_files[-1]
-        self.wait_for(file.write(("SELECT 1", ())))
+        self.wait_for(file.write(("DELETE FROM about WHERE name = ''", ())))
 
     def reopen(self) -> JournalFile:
         self.close()
@@ -69,7 +70,7 @@ class Shelf:
         # In the writing thread's turn: it is its connection that a full disk stops.
         file = self.open_files[-1]
         self.settle()
-        file._writing.execute(sql)
+        file._writer._connection.execute(sql)
 
     def rows(self, sql: str) -> list[Any]:
         connection = sqlite3.connect(self.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 
 import pytest
@@ -83,7 +84,7 @@ def test_messages_are_read_after_their_commit_and_in_order(shelf):
 
 def test_a_backlog_is_read_from_the_file_and_joins_what_is_in_memory(shelf, monkeypatch):
     """A reader that lags sees each entry once, whether it is still in memory or not."""
-    monkeypatch.setattr("co2.net.journal_sqlite._TAIL_ENTRIES", 10)
+    monkeypatch.setattr("co2.net.journal_tail._MOST_ENTRIES", 10)
     journal = shelf.journal(retention=Retention(1000.0, 1000, 1 << 30))
     fill(shelf, journal, range(45))
     assert len(journal._tail) <= 11
@@ -338,8 +339,8 @@ def test_a_full_disk_refuses_and_what_is_there_is_still_read(shelf):
     fill(shelf, journal, range(5))
     shelf.fill_disk()
     refused = [journal.append(a_message(number, data="x" * 100_000)) for number in range(5, 8)]
-    for one in refused:
-        with pytest.raises(JournalFailed, match="disk may be full") as failed:
+    for one, why in zip(refused, ("disk may be full", "one before", "one before"), strict=True):
+        with pytest.raises(JournalFailed, match=why) as failed:
             shelf.wait_for(one)
         assert failed.value.retry_after > 0
     assert numbers(journal) == [1, 2, 3, 4, 5]
@@ -359,11 +360,82 @@ def test_what_follows_a_message_that_failed_does_not_overtake_it(shelf):
     for one in (large, *small):
         with pytest.raises(JournalFailed):
             shelf.wait_for(one)
-    with pytest.raises(JournalFailed):
-        shelf.wait_for(journal.append(a_message(6)))
     shelf.free_disk()
-    shelf.reactor.pass_time(2.0)
+    shelf.reactor.pass_time(50.0)
+    with pytest.raises(JournalFailed, match="one before it"):
+        shelf.wait_for(journal.append(a_message(6)))
     assert fill(shelf, journal, range(3, 7)) == [4, 5, 6, 7]
+
+
+def test_who_does_not_send_again_what_was_lost_is_not_shut_out_for_good(shelf):
+    """A sender that gave the message up is heard again after a minute; others are at once."""
+    journal = shelf.journal()
+    shelf.fill_disk()
+    with pytest.raises(JournalFailed):
+        shelf.wait_for(journal.append(a_message(1, data="x" * 200_000)))
+    shelf.free_disk()
+    assert shelf.wait_for(journal.append(a_message(1, "other"))).seq == 1
+    with pytest.raises(JournalFailed, match="one before it"):
+        shelf.wait_for(journal.append(a_message(2)))
+    shelf.reactor.pass_time(60.0)
+    assert fill(shelf, journal, [2]) == [2]
+
+
+def test_a_failure_leaves_no_gap_in_the_numbers(shelf):
+    """What comes while others still wait to be told of a failure has no number beyond theirs."""
+    journal = shelf.journal()
+    shelf.fill_disk()
+    first = journal.append(a_message(1, data="x" * 200_000))
+    shelf.reactor.advance(0.0)
+    behind = journal.append(a_message(1, "second"))
+    shelf.reactor.advance(0.0)
+    late = []
+    first.addErrback(lambda _: late.append(journal.append(a_message(1, "third"))))
+    for one in (behind, first):
+        with contextlib.suppress(JournalFailed):
+            shelf.wait_for(one)
+    with pytest.raises(JournalFailed):
+        shelf.wait_for(late[0])
+    shelf.free_disk()
+    assert shelf.wait_for(journal.append(a_message(1, "third"))).seq == 1
+
+
+def test_what_a_plugin_was_told_of_holds_up_nothing_that_it_sends_next(shelf):
+    """A sender's own journal waits for no message to come again: the next one is another."""
+    journal = shelf.journal(outgoing=True)
+    shelf.fill_disk()
+    with pytest.raises(JournalFailed):
+        shelf.wait_for(journal.append(a_message(1, data="x" * 200_000)))
+    shelf.free_disk()
+    assert fill(shelf, journal, [2]) == [1]
+
+
+def test_an_older_file_goes_on_with_its_numbers(shelf):
+    """Format 1 wrote the last number with every message, whether or not its row is still there."""
+    shelf.open()
+    shelf.close()
+    connection = sqlite3.connect(shelf.path)
+    connection.execute("INSERT INTO last VALUES ('relay', 41)")
+    connection.execute("PRAGMA user_version = 1")
+    connection.commit()
+    connection.close()
+    assert fill(shelf, shelf.journal(shelf.open()), [1]) == [42]
+    assert shelf.rows("PRAGMA user_version") == [(2,)]
+
+
+@pytest.mark.parametrize("outgoing", [True, False])
+def test_numbers_outlive_the_messages_that_had_them(shelf, outgoing):
+    """A journal whose last message has left does not give its number a second time."""
+    journal = shelf.journal(outgoing=outgoing)
+    fill(shelf, journal, range(3))
+    if outgoing:
+        journal.release(3)
+    else:
+        shelf.time += 5000.0
+        journal.prune(shelf.time, {})
+    shelf.settle()
+    assert shelf.rows("SELECT count(*) FROM entry") == [(0,)]
+    assert fill(shelf, shelf.journal(shelf.reopen(), outgoing=outgoing), [7]) == [4]
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,55 @@ def test_only_that_member_of_that_struct_is_kept() -> None:
     assert deeper.params[0]["a"] == {"data": [1]} and deeper.params[0]["data"].value == [2]
 
 
+def batch(*calls: dict[str, Any]) -> bytes:
+    return encode_call("system.multicall", [list(calls)])
+
+
+@unhurriedly
+@given(values)
+def test_a_batch_keeps_what_each_call_alone_would_keep(value: Any) -> None:
+    """A message passes as the same bytes, whether it came alone or with others."""
+    struct = {"before": value, "data": value, "z": {"data": value}}
+    one = {"methodName": "notify", "params": [struct]}
+    other = {"params": [struct], "methodName": "relay.relay"}
+    alone = kept(encode_call("notify", [struct]))
+    found = decode_call(batch(one, other), keep=_KEEP).params[0]
+    assert same([call["params"][0]["data"] for call in found], [alone, alone])
+    assert same(found[0]["params"][0]["z"], {"data": value})
+
+
+def test_canonical_bytes_in_a_batch_are_passed_through() -> None:
+    """They are not written anew: what nobody would write like that stays."""
+    inside = "<array><data>\n<value>a</value> <value><i4>1</i4></value>\n</data></array>"
+    member = f"<member><name>data</name><value>{inside}</value></member>"
+    document = batch({"methodName": "notify", "params": [{"data": "here"}]}).replace(
+        b"<member><name>data</name><value><string>here</string></value></member>", member.encode()
+    )
+    (found,) = decode_call(document, keep=_KEEP).params[0]
+    assert found["params"][0]["data"].xml == f"<value>{inside}</value>".encode()
+
+
+def test_in_a_batch_other_methods_are_left_alone() -> None:
+    """Only the calls that `keep` names, and of those the first value."""
+    struct = {"data": [1]}
+    calls = [
+        {"methodName": "other", "params": [struct]},
+        {"methodName": "notify", "params": [1, struct]},
+        {"methodName": "notify", "params": [{"deeper": struct}]},
+        {"methodName": "notify", "other": [struct], "params": []},
+        {"methodName": ["notify"], "params": [struct]},
+        {"methodName": "notify", "params": struct},
+        {"methodName": "notify"},
+        {"params": [struct]},
+        [struct],
+        "notify",
+    ]
+    document = encode_call("system.multicall", [calls])
+    assert decode_call(document, keep=_KEEP).params == (calls,)
+    assert decode_call(encode_call("system.multicall", []), keep=_KEEP).params == ()
+    assert decode_call(encode_call("system.multicall", [1]), keep=_KEEP).params == (1,)
+
+
 @pytest.mark.parametrize("params", [[], [1], ["data"], [["data"]], [{"x": 1}], [None]])
 def test_a_call_without_that_member_is_as_it_is(params: list[Any]) -> None:
     """Nothing is invented where the member, the struct or the value is missing."""

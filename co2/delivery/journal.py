@@ -7,6 +7,7 @@ far is told what it missed) or refuses new ones (a sender's outbox: nothing is l
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 
 from attrs import evolve
@@ -17,6 +18,7 @@ from co2.errors import QueueFull, UnsupportedValue
 from co2.interfaces import IJournal, ILedger
 from co2.model.calls import Encoded
 from co2.model.messages import Cursor, Entry, Kept, Message, Outcome, digest_of
+from co2.model.recent import Recent
 from co2.wire.xmlrpc import encode_members, encode_value
 
 _TRIM_AT = 1024
@@ -42,16 +44,17 @@ def compose_entry(message: Message, seq: int, outgoing: bool) -> Entry:
         struct["seq"] = seq
     nil_at: str | None = None
     fine = False
-    for name, value in struct.items():
-        if name == "data" or name in message.extra:
-            encoded = value if isinstance(value, Encoded) else encode_value(value, name, True)
-            struct[name] = encoded
-            nil_at = nil_at or encoded.nil_at
-            fine = fine or encoded.fine_times
+    for name in ("data", *message.extra):
+        if name not in struct:
+            continue
+        value = struct[name]
+        encoded = value if isinstance(value, Encoded) else encode_value(value, name, True)
+        struct[name] = encoded
+        nil_at = nil_at or encoded.nil_at
+        fine = fine or encoded.fine_times
     xml = encode_members(struct, fine_times=True)
-    # From here on the bytes are all that is asked for: a decoded value takes several times as much.
-    written = evolve(message, data=None, extra={})
-    return Entry(seq, written, xml, _compose_plain(struct) if fine else xml, nil_at)
+    plain = _compose_plain(struct) if fine else xml
+    return Entry(seq, message.without_content(), xml, plain, nil_at)
 
 
 def _compose_plain(struct: dict[str, object]) -> bytes:
@@ -92,10 +95,10 @@ class MemoryJournal:
         self._start = 0
         self._bytes = 0
         self._by_key: dict[tuple[str, str], tuple[Entry, bytes]] = {}
-        self._left: dict[tuple[str, str], Entry] = {}
+        self._left: Recent[tuple[str, str], Entry] = Recent(most_entries)
         self._retained: dict[tuple[str, str], Entry] = {}
         self._cursors: dict[str, Cursor] = {}
-        self._outcomes: dict[int, dict[str, Outcome]] = {}
+        self._outcomes: OrderedDict[int, dict[str, Outcome]] = OrderedDict()
 
     @property
     def first_seq(self) -> int:
@@ -184,7 +187,7 @@ class MemoryJournal:
         """Note that a message was not simply delivered to somebody."""
         self._outcomes.setdefault(seq, {})[name] = outcome
         if len(self._outcomes) > self._most_entries:
-            del self._outcomes[next(iter(self._outcomes))]
+            self._outcomes.popitem(last=False)
 
     def outcomes(self, seq: int) -> dict[str, Outcome]:
         """Give those of a message, by satellite."""
@@ -214,9 +217,7 @@ class MemoryJournal:
         del self._by_key[oldest.message.key]
         if not self._outgoing:
             self._expire(oldest.seq)
-            self._left[oldest.message.key] = evolve(oldest, xml=b"", xml_plain=b"")
-            if len(self._left) > self._most_entries:
-                del self._left[next(iter(self._left))]
+            self._left.put(oldest.message.key, evolve(oldest, xml=b"", xml_plain=b""))
         self._entries[self._start] = None
         self._start += 1
         if self._start >= _TRIM_AT and self._start * 2 >= len(self._entries):

@@ -91,7 +91,7 @@ class HostId(NamedTuple):
         return f"{self.random}@{self.address}"
 
     @classmethod
-    def parse(cls, text: object) -> Self:
+    def parse(cls, text: object) -> HostId:
         """Read `<random>@<ip>:<port>`.
 
         Raises:
@@ -99,15 +99,15 @@ class HostId(NamedTuple):
         """
         if not isinstance(text, str):
             raise ValueError(f"a host_id is a string, not {type(text).__name__}")
-        return cls(*_split_host_id(text))
+        return _parse_host_id(text)
 
 
 @lru_cache(_REMEMBERED)
-def _split_host_id(text: str) -> tuple[str, Address]:
+def _parse_host_id(text: str) -> HostId:
     random, at, address = text.partition("@")
     if not at:
         raise ValueError(f"{text!r} is not <random>@<ip>:<port>")
-    return check_random(random), Address.parse(address)
+    return HostId(check_random(random), Address.parse(address))
 
 
 class HostState(Enum):

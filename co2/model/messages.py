@@ -21,7 +21,7 @@ class Message:
 
     `data` is a wire value or an `Encoded` one; `time` is UNIX seconds; `after` is the id of the
     author's message before this one, set by the first relay; `extra` holds the keys that the
-    protocol does not know and passes on unchanged.
+    protocol does not know and passes on unchanged; `digest` is `digest_of` it, if that is known.
     """
 
     id: str
@@ -33,11 +33,28 @@ class Message:
     hops: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default=_NOTHING)
     after: str | None = None
+    digest: bytes = b""
 
     @property
     def key(self) -> tuple[str, str]:
         """What tells a repeated message from a new one."""
         return (self.host_id.random, self.id)
+
+    def without_content(self) -> Message:
+        """Give what identifies it: once it is written, nobody asks for more.
+
+        A decoded value takes several times the memory of its bytes.
+        """
+        return Message(
+            id=self.id,
+            host_id=self.host_id,
+            time=self.time,
+            data=None,
+            topic=self.topic,
+            retain=self.retain,
+            hops=self.hops,
+            after=self.after,
+        )
 
     def as_struct(self) -> dict[str, Any]:
         """Give the struct that travels, without what is empty."""
@@ -131,7 +148,7 @@ def digest_of(message: Message) -> bytes:
 
     It is of the value and not of its bytes: two relays may spell it in two ways.
     """
-    return digest_of_data(message.data, message.topic, message.retain)
+    return message.digest or digest_of_data(message.data, message.topic, message.retain)
 
 
 def digest_of_data(data: Any, topic: object, retain: object) -> bytes:

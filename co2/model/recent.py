@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Generic, TypeVar
 
 _Key = TypeVar("_Key")
@@ -13,7 +14,8 @@ class Recent(Generic[_Key, _Value]):
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._values: dict[_Key, _Value] = {}
+        # A plain dict looks for its first key behind all that were deleted there.
+        self._values: OrderedDict[_Key, _Value] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._values)
@@ -30,7 +32,7 @@ class Recent(Generic[_Key, _Value]):
         """Remember the value; a key that is there keeps its age."""
         self._values[key] = value
         if len(self._values) > self._most:
-            del self._values[next(iter(self._values))]
+            self._values.popitem(last=False)
 
     def forget(self, key: _Key) -> None:
         """Remember it no more; unknown ones are no error."""

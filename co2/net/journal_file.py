@@ -1,116 +1,34 @@
-"""The file that holds messages, and the thread that writes it.
+"""The file that holds messages, as the reactor sees it: writes that are told of, and reads.
 
-How it works. Writes are groups of statements, and those of one turn of the reactor are handed over
-together. A thread takes whatever waits, runs it in one transaction (SQLite, write-ahead log,
-`synchronous=FULL`) and tells the reactor once, so one trip to the disk serves everybody who waited
-for it. Reads happen in the reactor's thread on a connection of their own, which never waits for the
-writer.
+How it works. The writes of one turn of the reactor are handed over together at its end to the
+thread that commits them (`journal_writer`). Reads happen in the reactor's thread on a connection of
+their own, which never waits for the writer (SQLite, write-ahead log, `synchronous=FULL`).
 
 It is a file of its own beside `co2.sqlite`: this one is written all the time, that one hardly ever,
 and neither must wait for the other.
 
-Invariants: groups are committed in the order they were handed over in, each whole or not at all; a
-Deferred fires after the commit; one group that fails harms no other.
+Invariants: a Deferred fires after the commit, in the order of the writes; reads see what is
+committed.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import threading
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from co2.errors import JournalFailed, SettingsError
+from co2.net.journal_order import Key, Order
+from co2.net.journal_schema import connect, damage, upgrade
+from co2.net.journal_writer import Behind, Group, JournalWriter, Statement, Written
 
-_VERSION = 1
 _RETRY = 5.0
 _MOMENT = 0.25
-_BREATH = 1.0
-"""Seconds that a line stays shut after a failure: what was sent ahead must not overtake."""
-
-_SCHEMA = """
-CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE entry (
-    journal TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    random TEXT NOT NULL,
-    id TEXT NOT NULL,
-    host_id TEXT NOT NULL,
-    digest BLOB NOT NULL,
-    time REAL NOT NULL,
-    taken REAL NOT NULL,
-    topic TEXT,
-    retain INTEGER NOT NULL,
-    hops TEXT NOT NULL,
-    nil_at TEXT,
-    xml BLOB,
-    plain BLOB,
-    PRIMARY KEY (journal, seq)
-) WITHOUT ROWID;
-CREATE UNIQUE INDEX entry_key ON entry (journal, id, random);
-CREATE INDEX entry_author ON entry (journal, random, seq);
-CREATE INDEX entry_topic ON entry (journal, random, topic) WHERE topic IS NOT NULL;
-CREATE INDEX entry_left ON entry (journal, taken) WHERE xml IS NULL;
-CREATE INDEX entry_retained ON entry (journal, seq) WHERE retain = 1;
-CREATE TABLE last (journal TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE cursor (
-    journal TEXT NOT NULL,
-    name TEXT NOT NULL,
-    joined INTEGER NOT NULL,
-    seq INTEGER NOT NULL,
-    greeted INTEGER NOT NULL,
-    PRIMARY KEY (journal, name)
-) WITHOUT ROWID;
-CREATE TABLE expired (
-    name TEXT NOT NULL,
-    first INTEGER NOT NULL,
-    last INTEGER NOT NULL,
-    time REAL NOT NULL,
-    PRIMARY KEY (name, first)
-) WITHOUT ROWID;
-CREATE TABLE outcome (
-    seq INTEGER NOT NULL,
-    name TEXT NOT NULL,
-    state TEXT NOT NULL,
-    detail TEXT NOT NULL,
-    time REAL NOT NULL,
-    tries INTEGER NOT NULL,
-    PRIMARY KEY (seq, name)
-) WITHOUT ROWID;
-CREATE TABLE retained (
-    random TEXT NOT NULL,
-    topic TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    PRIMARY KEY (random, topic)
-) WITHOUT ROWID;
-CREATE TABLE taken (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    random TEXT NOT NULL,
-    id TEXT NOT NULL,
-    digest BLOB NOT NULL,
-    answer TEXT
-);
-CREATE UNIQUE INDEX taken_key ON taken (random, id);
-"""
-
-Statement = tuple[str, Sequence[Any]]
-"""SQL, and its parameters."""
-
-
-_BEHIND = sqlite3.OperationalError("one before it could not be written")
-
-
-class _Group(NamedTuple):
-    statements: Sequence[Statement]
-    done: Deferred[None]
-    line: str
-    turn: int
 
 
 class JournalFile:
@@ -129,72 +47,50 @@ class JournalFile:
     def __init__(self, path: Path, reactor: Any) -> None:
         self.path = path
         self._reactor = reactor
-        opened: list[sqlite3.Connection] = []
-        try:
-            opened.append(self._connect())
-            self._writing = opened[0]
-            self._upgrade()
-            opened.append(self._connect())
-            self.reading = opened[1]
-        except (sqlite3.Error, SettingsError) as error:
-            for connection in opened:
-                connection.close()
-            raise error if isinstance(error, SettingsError) else self.damage(error) from error
-        self._written: list[_Group] = []
-        self._waiting: deque[_Group] = deque()
-        self._turn = 0
-        self._stopped: dict[str, int] = {}
-        self._shut: dict[str, float] = {}
-        self._wake = threading.Condition()
+        writing, self._reading = _open(path)
+        self._gathered: list[Group] = []
+        self._turn_ends: IDelayedCall | None = None
+        self._order = Order()
         self._ending = False
         self._ended: Deferred[None] = Deferred()
         self._broken = False
         self._soon: dict[Callable[[], None], IDelayedCall] = {}
-        self._thread = threading.Thread(target=self._run, name="co2 journal", daemon=True)
-        self._thread.start()
+        self._writer = JournalWriter(
+            writing,
+            lambda written: reactor.callFromThread(self._tell, written),
+            lambda: reactor.callFromThread(self._close_reading),
+        )
 
-    def write(self, *statements: Statement, line: str = "") -> Deferred[None]:
+    def write(
+        self, *statements: Statement, line: str = "", key: Key | None = None
+    ) -> Deferred[None]:
         """Commit these statements together; in the reactor's thread.
 
         Args:
             statements: what to run.
             line: names what must keep its order: when one of a line fails, all those fail that
-                were handed over before that was told, or come within a moment after.
+                come before all of this has been told.
+            key: author and id of a message that its sender tries again if this fails: nothing else
+                of that author is written in this line before.
 
         Returns:
             a Deferred that fires after the commit, or fails with JournalFailed.
         """
         if self._ending:
             return fail(JournalFailed("the journal is closed", retry_after=_RETRY))
-        if self._reactor.seconds() < self._shut.get(line, 0.0):
-            return fail(self._failure(_BEHIND))
+        if not self._order.allows(line, key, self._reactor.seconds()):
+            return fail(self._failure(Behind()))
         done: Deferred[None] = Deferred()
-        if not self._written:
-            self._reactor.callFromThread(self._hand_over)
-        self._written.append(_Group(statements, done, line, self._turn))
+        first = self._order.begin(line, key)
+        self._gathered.append(Group(statements, done, line, first, key))
+        if self._turn_ends is None:
+            self._turn_ends = self._reactor.callLater(0, self._hand_over)
         return done
-
-    def _hand_over(self) -> None:
-        with self._wake:
-            self._waiting.extend(self._written)
-            self._wake.notify()
-        self._written.clear()
-
-    def damage(self, error: Exception) -> SettingsError:
-        """Say that the server cannot start with this file."""
-        return SettingsError(
-            f"{self.path}: {error}. If the file is damaged, move it away: the server starts with "
-            "an empty journal, and messages that were not delivered yet are only in that file"
-        )
 
     def soon(self, flush: Callable[[], None]) -> None:
         """Call `flush` in a moment, once however often this is asked for until then."""
         if flush not in self._soon and not self._ending:
             self._soon[flush] = self._reactor.callLater(_MOMENT, self._flush, flush)
-
-    def _flush(self, flush: Callable[[], None]) -> None:
-        del self._soon[flush]
-        flush()
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Read committed rows.
@@ -203,7 +99,7 @@ class JournalFile:
             JournalFailed: the file cannot be read.
         """
         try:
-            return self.reading.execute(query, parameters).fetchall()
+            return self._reading.execute(query, parameters).fetchall()
         except sqlite3.Error as error:
             raise self._failure(error) from error
 
@@ -214,97 +110,29 @@ class JournalFile:
         for flush, timer in list(self._soon.items()):
             timer.cancel()
             self._flush(flush)
-        self._hand_over()
-        with self._wake:
-            self._ending = True
-            self._wake.notify()
+        self._ending = True
+        if self._turn_ends is not None:
+            self._turn_ends.cancel()
+            self._hand_over()
+        self._writer.end()
         return self._ended
 
-    # -- opening -------------------------------------------------------------------------------
+    # -- inside --------------------------------------------------------------------------------
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self.path, isolation_level=None, check_same_thread=False, timeout=10.0
-        )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        return connection
+    def _hand_over(self) -> None:
+        self._turn_ends = None
+        groups, self._gathered = self._gathered, []
+        self._writer.write(groups)
 
-    def _upgrade(self) -> None:
-        (version,) = self._writing.execute("PRAGMA user_version").fetchone()
-        if version > _VERSION:
-            raise SettingsError(
-                f"{self.path} was written by a newer co2 (format {version}; this one reads "
-                f"{_VERSION}): use that one, or another --state-dir"
-            )
-        if version == 0:
-            self._writing.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {_VERSION};COMMIT;")
+    def _flush(self, flush: Callable[[], None]) -> None:
+        del self._soon[flush]
+        flush()
 
-    # -- the writing thread --------------------------------------------------------------------
-
-    def _run(self) -> None:
-        while True:
-            with self._wake:
-                while not self._waiting and not self._ending:
-                    self._wake.wait()
-                groups, self._waiting = self._waiting, deque()
-            if not groups:
-                break
-            self._reactor.callFromThread(self._tell, self._commit_all(groups))
-        self._writing.close()
-        self._reactor.callFromThread(self._close_reading)
-
-    def _commit_all(self, groups: Sequence[_Group]) -> list[tuple[_Group, sqlite3.Error | None]]:
-        stopped = any(group.turn <= self._stopped.get(group.line, -1) for group in groups)
-        error = _BEHIND if stopped else self._commit(groups)
-        if error is not None and len(groups) > 1:
-            # One that cannot be written must not take the others with it.
-            return [(group, self._commit_alone(group)) for group in groups]
-        if error is not None:
-            self._stop_line(groups[0])
-        return [(group, error) for group in groups]
-
-    def _commit_alone(self, group: _Group) -> sqlite3.Error | None:
-        if group.turn <= self._stopped.get(group.line, -1):
-            return _BEHIND
-        error = self._commit([group])
-        if error is not None:
-            self._stop_line(group)
-        return error
-
-    def _stop_line(self, group: _Group) -> None:
-        if group.line:
-            self._stopped[group.line] = group.turn
-
-    def _commit(self, groups: Sequence[_Group]) -> sqlite3.Error | None:
-        execute = self._writing.execute
-        try:
-            execute("BEGIN IMMEDIATE")
-            for group in groups:
-                for sql, parameters in group.statements:
-                    execute(sql, parameters)
-            execute("COMMIT")
-        except sqlite3.Error as error:
-            self._roll_back()
-            return error
-        return None
-
-    def _roll_back(self) -> None:
-        try:
-            self._writing.execute("ROLLBACK")
-        except sqlite3.Error:
-            # SQLite has rolled back by itself; there is nothing left to undo.
-            return
-
-    # -- in the reactor's thread ---------------------------------------------------------------
-
-    def _tell(self, results: list[tuple[_Group, sqlite3.Error | None]]) -> None:
-        for group, error in results:
+    def _tell(self, written: list[Written]) -> None:
+        now = self._reactor.seconds()
+        for group, error in written:
+            self._order.end(group.line, group.key, error is not None, now)
             if error is not None:
-                # Whoever is told may write again: that is a new turn.
-                self._turn += 1
-                if group.line:
-                    self._shut[group.line] = self._reactor.seconds() + _BREATH
                 group.done.errback(self._failure(error))
                 continue
             if self._broken:
@@ -312,7 +140,13 @@ class JournalFile:
                 self._log.info("the journal can be written again")
             group.done.callback(None)
 
-    def _failure(self, error: sqlite3.Error) -> JournalFailed:
+    def _failure(self, error: Exception) -> JournalFailed:
+        if isinstance(error, Behind):
+            return JournalFailed(
+                "one before it could not be written to the journal of this host, and has to come "
+                "again first",
+                retry_after=_RETRY,
+            )
         if not self._broken:
             self._broken = True
             self._log.error("the journal {path} fails: {why}", path=str(self.path), why=str(error))
@@ -322,5 +156,23 @@ class JournalFile:
         )
 
     def _close_reading(self) -> None:
-        self.reading.close()
+        self._reading.close()
         self._ended.callback(None)
+
+
+def _open(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+    """Open the file twice: to write, and to read.
+
+    Raises:
+        SettingsError: see `JournalFile`.
+    """
+    opened: list[sqlite3.Connection] = []
+    try:
+        opened.append(connect(path))
+        upgrade(opened[0], path)
+        opened.append(connect(path))
+    except (sqlite3.Error, SettingsError) as error:
+        for connection in opened:
+            connection.close()
+        raise error if isinstance(error, SettingsError) else damage(path, error) from error
+    return opened[0], opened[1]

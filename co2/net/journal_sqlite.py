@@ -1,13 +1,8 @@
 """A journal on disk: what was accepted survives kill -9.
 
-The newest entries are kept in memory as well, where nearly every courier reads; one that lags reads
-from the file, a stretch at a time, so a long backlog costs no memory.
-
-An entry that leaves undelivered (retention) leaves its row behind without the message, so that its
-receipt can say `expired`; such rows go when the same age has passed once more.
-
-Age is counted while the journal is open, by a clock that nobody sets, and goes on from there when
-it is opened again: no message expires because a clock was set, or because the relay was off.
+The newest entries are kept in memory as well (`journal_tail`), where nearly every courier reads;
+one that lags reads from the file, a stretch at a time, so a long backlog costs no memory. What
+leaves, and when, is `journal_retention`'s matter; how far everybody has come, `journal_ledger`'s.
 
 Invariants: an entry can be read only after its commit; numbers only grow, with gaps where a write
 failed or an entry has left.
@@ -16,8 +11,7 @@ failed or an entry has left.
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
@@ -26,25 +20,25 @@ from zope.interface import implementer
 
 from co2.delivery.journal import compose_entry
 from co2.errors import JournalFailed, QueueFull, UnsupportedValue
-from co2.interfaces import IJournal, ILedger
+from co2.interfaces import IJournal
 from co2.model.hosts import HostId
-from co2.model.messages import Cursor, Entry, Kept, Message, Outcome, digest_of
+from co2.model.messages import Entry, Kept, Message, digest_of
 from co2.model.settings import Retention
-from co2.net.journal_file import JournalFile, Statement
-
-_TAIL_ENTRIES = 4096
-_TAIL_BYTES = 16 * 1024 * 1024
-_CLEAN_EVERY = 60.0
-"""Seconds between two times that what is left of old messages is looked for."""
+from co2.net.journal_age import Age
+from co2.net.journal_file import JournalFile
+from co2.net.journal_ledger import SqliteLedger, told
+from co2.net.journal_retention import LIVE, Extent, SqliteRetention
+from co2.net.journal_schema import damage
+from co2.net.journal_tail import Tail
+from co2.net.journal_writer import Statement
 
 _STRETCH_BYTES = 4 * 1024 * 1024
-_LIVE = "FROM entry WHERE journal = ? AND xml IS NOT NULL"
-_STRETCH = f"{_LIVE} AND seq BETWEEN ? AND ?"
 _COLUMNS = "seq, random, id, host_id, time, topic, retain, hops, nil_at, xml, plain"
+_NO_HOPS = "[]"
 
 
-@implementer(IJournal, ILedger)
-class SqliteJournal:
+@implementer(IJournal)
+class SqliteJournal(SqliteLedger):
     """See the module.
 
     Args:
@@ -54,6 +48,9 @@ class SqliteJournal:
         retention: what it keeps.
         seconds: the steady clock, for the age of what is kept.
         outgoing: a sender's own journal, see `MemoryJournal`.
+
+    Raises:
+        SettingsError: the file is damaged.
     """
 
     def __init__(
@@ -65,80 +62,51 @@ class SqliteJournal:
         seconds: Callable[[], float],
         outgoing: bool = False,
     ) -> None:
-        self._file = file
-        self._name = name
-        self._outgoing = outgoing
-        self.retention = retention
-        self._tail: list[Entry] = []
-        self._tail_bytes = 0
-        self._seconds = seconds
-        self._cursors: dict[str, Cursor] = {}
-        self._names: set[str] = set()
-        self._released = 0
-        self._cleaned = -_CLEAN_EVERY
-        self._coming = self._coming_bytes = 0
         try:
-            self._load(fresh_id)
+            super().__init__(file, name)
+            self._extent = Extent.load(file, name)
+            self._age = Age(file, name, seconds)
+            self.journal_id = self._load_id(fresh_id)
         except JournalFailed as error:
-            raise file.damage(error) from error
-
-    def _load(self, fresh_id: str) -> None:
-        self.journal_id = self._load_id(fresh_id)
-        self._names.update(self.cursors())
-        rows = self._file.rows("SELECT seq FROM last WHERE journal = ?", self._name)
-        self.last_seq: int = rows[0][0] if rows else 0
-        self._given = self.last_seq
-        self._pruned = int(self._about("floor") or 0)
-        self._opened = self._load_age() - self._seconds()
-        self._load_extent()
-
-    def _about(self, what: str) -> str | None:
-        key = f"{self._name} {what}"
-        rows = self._file.rows("SELECT value FROM about WHERE name = ?", key)
-        return str(rows[0][0]) if rows else None
+            raise damage(file.path, error) from error
+        self._outgoing = outgoing
+        self._bounds = retention
+        self._retention = SqliteRetention(file, name, self._extent, retention, self._age)
+        self._tail = Tail()
+        self._given = self._extent.last
+        self._released = 0
+        self._coming = self._coming_bytes = 0
 
     def _load_id(self, fresh: str) -> str:
-        known = self._about("id")
-        if known is None:
-            statement = "INSERT INTO about VALUES (?, ?)"
-            self._file.write((statement, (f"{self._name} id", fresh))).addErrback(_told)
-        return known or fresh
+        key = f"{self._name} id"
+        rows = self._file.rows("SELECT value FROM about WHERE name = ?", key)
+        if rows:
+            return str(rows[0][0])
+        self._file.write(("INSERT INTO about VALUES (?, ?)", (key, fresh))).addErrback(told)
+        return fresh
 
-    def _load_age(self) -> float:
-        # It is written now and then; the newest message may know better after a crash.
-        rows = self._file.rows(
-            "SELECT taken FROM entry WHERE journal = ? ORDER BY seq DESC LIMIT 1", self._name
-        )
-        return max(float(self._about("age") or 0.0), rows[0][0] if rows else 0.0)
+    @property
+    def last_seq(self) -> int:
+        """The number of the newest entry that can be read, 0 before the first."""
+        return self._extent.last
 
-    def _age(self) -> float:
-        """Give for how many seconds this journal has been in use, in all its runs together."""
-        return self._opened + self._seconds()
-
-    def _load_extent(self) -> None:
-        ((count, size),) = self._file.rows(
-            f"SELECT count(*), coalesce(sum(length(xml)), 0) {_LIVE}", self._name
-        )
-        # Retained entries below the floor are kept for greetings, and not read any more.
-        ((first,),) = self._file.rows(
-            f"SELECT min(seq) {_LIVE} AND seq > ?", self._name, self._pruned
-        )
-        self._count: int = count
-        self._bytes: int = size
-        self.first_seq: int = first if first is not None else self.last_seq + 1
+    @property
+    def first_seq(self) -> int:
+        """No entry below this number can be read."""
+        return self._extent.first
 
     def __len__(self) -> int:
-        return self._count
+        return self._extent.count
 
-    # -- entries -------------------------------------------------------------------------------
+    # -- writing -------------------------------------------------------------------------------
 
     def append(self, message: Message) -> Deferred[Entry]:
         """Keep a message; see `IJournal.append`."""
         if self._outgoing and self._is_full():
             return fail(
                 QueueFull(
-                    f"{self._count + self._coming} messages "
-                    f"({self._bytes + self._coming_bytes} bytes) wait to be sent already: "
+                    f"{self._extent.count + self._coming} messages "
+                    f"({self._extent.size + self._coming_bytes} bytes) wait to be sent already: "
                     "send less, or raise retention",
                     retry_after=5.0,
                 )
@@ -150,37 +118,86 @@ class SqliteJournal:
         self._given = entry.seq
         self._coming += 1
         self._coming_bytes += len(entry.xml)
-        written = self._file.write(*self._statements(entry, message), line=self._name)
+        # What a sender's own journal refuses, its plugin is told of: it does not come again.
+        key = None if self._outgoing else message.key
+        written = self._file.write(*self._statements(entry, message), line=self._name, key=key)
         return written.addCallbacks(
             self._committed, self._lost, callbackArgs=(entry,), errbackArgs=(entry,)
         )
+
+    def _statements(self, entry: Entry, message: Message) -> list[Statement]:
+        row = (
+            self._name,
+            entry.seq,
+            message.host_id.random,
+            message.id,
+            str(message.host_id),
+            digest_of(message),
+            message.time,
+            self._age.now(),
+            message.topic,
+            message.retain,
+            json.dumps(message.hops) if message.hops else _NO_HOPS,
+            entry.nil_at,
+            entry.xml,
+            None if entry.xml_plain is entry.xml else entry.xml_plain,
+        )
+        insert = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        statements: list[Statement] = [(insert, row)]
+        if message.retain and not self._outgoing:
+            key = (message.host_id.random, message.topic or "", entry.seq)
+            statements.append(("REPLACE INTO retained VALUES (?, ?, ?)", key))
+        return statements
+
+    def _committed(self, _: None, entry: Entry) -> Entry:
+        self._arrived(entry)
+        self._extent.last = entry.seq
+        self._extent.count += 1
+        self._extent.size += len(entry.xml)
+        self._tail.append(entry)
+        return entry
+
+    def _lost(self, failure: Failure, entry: Entry) -> Failure:
+        self._arrived(entry)
+        if not self._coming:
+            # Nothing that is under way has a number: those that were lost are given again, so that
+            # readers see no gap where nothing was.
+            self._given = self.last_seq
+        return failure
+
+    def _arrived(self, entry: Entry) -> None:
+        self._coming -= 1
+        self._coming_bytes -= len(entry.xml)
+
+    def _is_full(self) -> bool:
+        count = self._extent.count + self._coming
+        size = self._extent.size + self._coming_bytes
+        return count >= self._bounds.entries or size >= self._bounds.size
+
+    # -- reading -------------------------------------------------------------------------------
 
     def read(self, after: int, most: int) -> list[Entry]:
         """Give up to `most` entries numbered above `after`, oldest first."""
         if after >= self.last_seq:
             return []
-        if self._tail and after + 1 >= self._tail[0].seq:
-            index = bisect_right(self._tail, after, key=_seq)
-            return self._tail[index : index + most]
-        return self._read_file(after, most)
+        entries = self._tail.read(after, most)
+        return self._read_file(after, most) if entries is None else entries
 
-    def release(self, upto: int) -> None:
-        """Forget entries up to that number; written with the next group, or a moment later."""
-        upto = min(upto, self.last_seq)
-        if upto < self.first_seq:
-            return
-        ((count, size),) = self._file.rows(
-            f"SELECT count(*), coalesce(sum(length(xml)), 0) {_STRETCH}",
-            self._name,
-            self.first_seq,
-            upto,
+    def _read_file(self, after: int, most: int) -> list[Entry]:
+        # What was let go of may be in the file for a moment longer.
+        after = max(after, self.first_seq - 1)
+        rows = self._file.rows(
+            f"SELECT {_COLUMNS} {LIVE} AND seq > ? ORDER BY seq LIMIT ?", self._name, after, most
         )
-        self._count -= count
-        self._bytes -= size
-        self.first_seq = upto + 1
-        self._forget_tail(bisect_right(self._tail, upto, key=_seq))
-        self._released = upto
-        self._file.soon(self._flush)
+        entries: list[Entry] = []
+        size = 0
+        for row in rows:
+            # A number that another group has just got may be committed and not yet told of.
+            if row[0] > self.last_seq or size > _STRETCH_BYTES:
+                break
+            entries.append(_entry(row))
+            size += len(row[9])
+        return entries
 
     def known(self, random: str, id: str) -> tuple[int, bytes] | None:
         """Give number and digest of the message of that author and id, if it was here."""
@@ -213,264 +230,41 @@ class SqliteJournal:
     def retained(self) -> list[Entry]:
         """Give the last values that are kept for who comes later, oldest first."""
         rows = self._file.rows(
-            f"SELECT {_COLUMNS} {_LIVE} AND seq IN (SELECT seq FROM retained) ORDER BY seq",
+            f"SELECT {_COLUMNS} {LIVE} AND seq IN (SELECT seq FROM retained) ORDER BY seq",
             self._name,
         )
         return [_entry(row) for row in rows]
 
-    # -- retention -----------------------------------------------------------------------------
+    # -- letting go ----------------------------------------------------------------------------
+
+    def release(self, upto: int) -> None:
+        """Forget entries up to that number; written with the next group, or a moment later."""
+        upto = min(upto, self.last_seq)
+        if upto < self.first_seq:
+            return
+        ((count, size),) = self._file.rows(
+            f"SELECT count(*), coalesce(sum(length(xml)), 0) {LIVE} AND seq BETWEEN ? AND ?",
+            self._name,
+            self.first_seq,
+            upto,
+        )
+        self._extent.count -= count
+        self._extent.size -= size
+        self._extent.first = upto + 1
+        self._tail.forget(upto)
+        self._released = upto
+        self._file.soon(self._write_released)
+
+    def _write_released(self) -> None:
+        self._file.write(
+            self._extent.keep_last(self._name),
+            ("DELETE FROM entry WHERE journal = ? AND seq <= ?", (self._name, self._released)),
+        ).addErrback(told)
 
     def prune(self, now: float, cursors: Mapping[str, int]) -> None:
         """Let go of what is too old or too much; see `IJournal.prune`."""
-        try:
-            self._prune(now, cursors)
-        except JournalFailed:
-            # The file has said so in the log; the next time may go better.
-            return
-
-    def _prune(self, now: float, cursors: Mapping[str, int]) -> None:
-        age = self._age()
-        while self._is_over(age):
-            rows = self._file.rows(
-                f"SELECT seq, taken, length(xml) {_LIVE} AND seq NOT IN "
-                "(SELECT seq FROM retained) AND seq > ? ORDER BY seq LIMIT 1000",
-                self._name,
-                self._pruned,
-            )
-            leaving = self._leaving(rows, age)
-            if not leaving:
-                break
-            self._leave(leaving, now, cursors)
-        if age - self._cleaned >= _CLEAN_EVERY:
-            self._cleaned = age
-            self._clean(age)
-
-    def _clean(self, age: float) -> None:
-        """Drop what is left of messages for receipts, and values that a newer one has replaced."""
-        replaced = self._file.rows(
-            "SELECT seq, length(xml) FROM entry WHERE journal = ? AND retain = 1 AND seq <= ? "
-            "AND xml IS NOT NULL AND seq NOT IN (SELECT seq FROM retained)",
-            self._name,
-            self._pruned,
-        )
-        statements: list[Statement] = [
-            ("DELETE FROM entry WHERE journal = ? AND seq = ?", (self._name, seq))
-            for seq, _ in replaced
-        ]
-        self._count -= len(replaced)
-        self._bytes -= sum(size for _, size in replaced)
-        long_ago = age - 2 * self.retention.age
-        left = "DELETE FROM entry WHERE journal = ? AND xml IS NULL AND taken < ?"
-        statements += [
-            (left, (self._name, long_ago)),
-            ("REPLACE INTO about VALUES (?, ?)", (f"{self._name} age", repr(age))),
-        ]
-        rows = self._file.rows(
-            "SELECT seq FROM entry WHERE journal = ? AND taken >= ? ORDER BY seq LIMIT 1",
-            self._name,
-            long_ago,
-        )
-        # By number, not by time: the times in there are for people, and the clock may be set.
-        oldest = rows[0][0] if rows else self.last_seq + 1
-        statements += [
-            ("DELETE FROM expired WHERE last < ?", (oldest,)),
-            ("DELETE FROM outcome WHERE seq < ?", (oldest,)),
-        ]
-        self._file.write(*statements).addErrback(_told)
-
-    def _leaving(self, rows: Sequence[tuple[int, float, int]], age: float) -> list[int]:
-        leaving = []
-        for seq, taken, size in rows:
-            old = taken < age - self.retention.age
-            if not old and not self._has_too_much():
-                break
-            self._count -= 1
-            self._bytes -= size
-            leaving.append(seq)
-        return leaving
-
-    def _leave(self, leaving: list[int], now: float, cursors: Mapping[str, int]) -> None:
-        last = leaving[-1]
-        lagging = [(name, cursor) for name, cursor in cursors.items() if cursor < last]
-        delivered = min((cursor for _, cursor in lagging), default=last)
-        kept = "AND seq NOT IN (SELECT seq FROM retained)"
-        stretch = f"journal = ? AND seq > ? AND seq <= ? AND xml IS NOT NULL {kept}"
-        former = self._pruned
-        statements: list[Statement] = [
-            (f"DELETE FROM entry WHERE {stretch}", (self._name, former, delivered)),
-            (
-                f"UPDATE entry SET xml = NULL, plain = NULL WHERE {stretch}",
-                (self._name, former, last),
-            ),
-            ("REPLACE INTO about VALUES (?, ?)", (f"{self._name} floor", str(last))),
-        ]
-        statements += [
-            ("REPLACE INTO expired VALUES (?, ?, ?, ?)", (name, cursor + 1, last, now))
-            for name, cursor in lagging
-        ]
-        self._file.write(*statements).addErrback(_told)
-        self._pruned = last
-        self._forget_tail(bisect_right(self._tail, last, key=_seq))
-        self.first_seq = last + 1
-
-    def _has_too_much(self) -> bool:
-        return self._count > self.retention.entries or self._bytes > self.retention.size
-
-    def _is_over(self, age: float) -> bool:
-        if self._has_too_much():
-            return True
-        rows = self._file.rows(
-            f"SELECT taken {_LIVE} AND seq NOT IN (SELECT seq FROM retained) AND seq > ? "
-            "ORDER BY seq LIMIT 1",
-            self._name,
-            self._pruned,
-        )
-        return bool(rows) and rows[0][0] < age - self.retention.age
-
-    # -- what became of messages ---------------------------------------------------------------
-
-    def cursors(self) -> dict[str, Cursor]:
-        """Give how far everybody has come."""
-        rows = self._file.rows(
-            "SELECT name, joined, seq, greeted FROM cursor WHERE journal = ?", self._name
-        )
-        return {name: Cursor(joined, seq, bool(greeted)) for name, joined, seq, greeted in rows}
-
-    def keep_cursor(self, name: str, cursor: Cursor) -> None:
-        """Write how far somebody has come; a moment later, but for the first time at once.
-
-        So the first one is in the file ahead of every message that comes after it.
-        """
-        self._cursors[name] = cursor
-        if name not in self._names:
-            self._names.add(name)
-            self._flush()
-            return
-        self._file.soon(self._flush)
-
-    def forget_cursor(self, name: str) -> None:
-        """Drop what is known of somebody who is gone."""
-        self._cursors.pop(name, None)
-        self._names.discard(name)
-        self._file.write(
-            ("DELETE FROM cursor WHERE journal = ? AND name = ?", (self._name, name)),
-            ("DELETE FROM expired WHERE name = ?", (name,)),
-            ("DELETE FROM outcome WHERE name = ?", (name,)),
-        ).addErrback(_told)
-
-    def keep_outcome(self, seq: int, name: str, outcome: Outcome) -> None:
-        """Write that a message was not simply delivered to somebody."""
-        self._file.write(
-            ("REPLACE INTO outcome VALUES (?, ?, ?, ?, ?, ?)", (seq, name, *outcome))
-        ).addErrback(_told)
-
-    def outcomes(self, seq: int) -> dict[str, Outcome]:
-        """Give those of a message, by satellite."""
-        rows = self._file.rows(
-            "SELECT name, state, detail, time, tries FROM outcome WHERE seq = ?", seq
-        )
-        found = {
-            name: Outcome("expired", "it left the journal before it could be delivered", time, 0)
-            for name, time in self._file.rows(
-                "SELECT name, time FROM expired WHERE first <= ? AND last >= ?", seq, seq
-            )
-        }
-        found.update((row[0], Outcome(*row[1:])) for row in rows)
-        return found
-
-    # -- inside --------------------------------------------------------------------------------
-
-    def _statements(self, entry: Entry, message: Message) -> list[Statement]:
-        statements: list[Statement] = [
-            (
-                "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    self._name,
-                    entry.seq,
-                    message.host_id.random,
-                    message.id,
-                    str(message.host_id),
-                    digest_of(message),
-                    message.time,
-                    self._age(),
-                    message.topic,
-                    message.retain,
-                    json.dumps(message.hops),
-                    entry.nil_at,
-                    entry.xml,
-                    None if entry.xml_plain is entry.xml else entry.xml_plain,
-                ),
-            ),
-            ("REPLACE INTO last VALUES (?, ?)", (self._name, entry.seq)),
-        ]
-        if message.retain and not self._outgoing:
-            key = (message.host_id.random, message.topic or "", entry.seq)
-            statements.append(("REPLACE INTO retained VALUES (?, ?, ?)", key))
-        return statements
-
-    def _committed(self, _: None, entry: Entry) -> Entry:
-        self._arrived(entry)
-        self.last_seq = entry.seq
-        self._count += 1
-        self._bytes += len(entry.xml)
-        self._tail.append(entry)
-        self._tail_bytes += entry.size
-        if len(self._tail) > _TAIL_ENTRIES or self._tail_bytes > _TAIL_BYTES:
-            self._forget_tail(max(1, len(self._tail) // 4))
-        return entry
-
-    def _lost(self, failure: Failure, entry: Entry) -> Failure:
-        self._arrived(entry)
-        if not self._coming:
-            # Nothing that is under way has a number: those that were lost are given again, so that
-            # readers see no gap where nothing was.
-            self._given = self.last_seq
-        return failure
-
-    def _arrived(self, entry: Entry) -> None:
-        self._coming -= 1
-        self._coming_bytes -= len(entry.xml)
-
-    def _forget_tail(self, count: int) -> None:
-        for entry in self._tail[:count]:
-            self._tail_bytes -= entry.size
-        del self._tail[:count]
-
-    def _read_file(self, after: int, most: int) -> list[Entry]:
-        # What was let go of may be in the file for a moment longer.
-        after = max(after, self.first_seq - 1)
-        rows = self._file.rows(
-            f"SELECT {_COLUMNS} {_LIVE} AND seq > ? ORDER BY seq LIMIT ?", self._name, after, most
-        )
-        entries: list[Entry] = []
-        size = 0
-        for row in rows:
-            # A number that another group has just got may be committed and not yet told of.
-            if row[0] > self.last_seq or size > _STRETCH_BYTES:
-                break
-            entries.append(_entry(row))
-            size += len(row[9])
-        return entries
-
-    def _flush(self) -> None:
-        statements: list[Statement] = [
-            (
-                "REPLACE INTO cursor VALUES (?, ?, ?, ?, ?)",
-                (self._name, name, cursor.joined, cursor.seq, cursor.greeted),
-            )
-            for name, cursor in self._cursors.items()
-        ]
-        self._cursors.clear()
-        if self._released:
-            released = (self._name, self._released)
-            statements.append(("DELETE FROM entry WHERE journal = ? AND seq <= ?", released))
-            self._released = 0
-        if statements:
-            self._file.write(*statements).addErrback(_told)
-
-    def _is_full(self) -> bool:
-        count, size = self._count + self._coming, self._bytes + self._coming_bytes
-        return count >= self.retention.entries or size >= self.retention.size
+        self._retention.prune(now, cursors)
+        self._tail.forget(self._extent.floor)
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
@@ -479,12 +273,3 @@ def _entry(row: tuple[Any, ...]) -> Entry:
     # Whoever reads from the file passes the bytes on; nobody needs the value.
     message = Message(id, author, time, None, topic, bool(retain), tuple(json.loads(hops)))
     return Entry(seq, message, xml or b"", xml if plain is None else plain, nil_at)
-
-
-def _seq(entry: Entry) -> int:
-    return entry.seq
-
-
-def _told(failure: Any) -> None:
-    """A write that nobody waits for has failed: the file has said so in the log."""
-    failure.trap(JournalFailed)

@@ -19,7 +19,8 @@ from zope.interface import implementer
 from co2.interfaces import ITaken
 from co2.model.messages import Taken
 from co2.model.recent import Recent
-from co2.net.journal_file import JournalFile, Statement
+from co2.net.journal_file import JournalFile
+from co2.net.journal_writer import Statement
 
 _REMEMBERED = 200_000
 _CLEAN_EVERY = 1_000
@@ -61,7 +62,7 @@ class SqliteTaken:
         if self._count % _CLEAN_EVERY == 0:
             bound = "(SELECT max(number) FROM taken) - ?"
             statements.append((f"DELETE FROM taken WHERE number <= {bound}", (_REMEMBERED,)))
-        return self._file.write(*statements, line="taken").addErrback(self._forget, key)
+        return self._file.write(*statements, line="taken", key=key).addErrback(self._forget, key)
 
     def finish(self, key: tuple[str, str], answer: dict[str, Any]) -> Deferred[None]:
         """Note the answer."""

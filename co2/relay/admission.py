@@ -4,7 +4,7 @@ Decides PROTOCOL section 5.1 to 5.4: which random part a registration gets, whic
 it, and whether a message may come from where it comes. Knows no sockets and no methods.
 
 A host proves itself by the secret that it drew (only its hash is kept) or by the token that this
-relay gave it. Tokens are not kept at all: a token is a keyed hash of the random part and of the
+relay gave it. Tokens are never written: a token is a keyed hash of the random part and of the
 time of its first registration, made with the relay's own secret, so the same host gets the same
 token again after any restart, and nobody else can make it.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from co2.errors import IdentityTaken, InvalidParams, NotRegistered, RelayFull, Spoofed
@@ -30,6 +31,7 @@ from co2.model.topics import TopicFilter
 from co2.relay.presence import Presence
 from co2.relay.roster import Roster
 
+_REMEMBERED = 4096
 _KNOWN: dict[str, type | tuple[type, ...]] = {
     "port": int,
     "nick": str,
@@ -115,6 +117,8 @@ class Admission:
         self._roster = roster
         self._key = key
         self._draw = draw
+        # Every message shows it, and to make one anew costs a tenth of accepting the message.
+        self._token = lru_cache(_REMEMBERED)(self._make_token)
 
     # -- registering -----------------------------------------------------------------------------
 
@@ -194,7 +198,10 @@ class Admission:
 
     def token(self, registration: Registration) -> str:
         """Give the token that belongs to a registration."""
-        text = f"{registration.random}\n{registration.created!r}".encode()
+        return self._token(registration.random, registration.created)
+
+    def _make_token(self, random: str, created: float) -> str:
+        text = f"{random}\n{created!r}".encode()
         return hmac.new(self._key, text, hashlib.sha256).hexdigest()[:32]
 
     def holds(self, presence: Presence, shown: Mapping[str, Any]) -> bool:

@@ -11,15 +11,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import define, evolve, field
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from co2.errors import ConflictingDuplicate, HopLimit, InvalidParams, Spoofed
 from co2.interfaces import IJournal
 from co2.model.calls import Encoded
-from co2.model.hosts import Address
-from co2.model.messages import Entry, Message, digest_of
+from co2.model.hosts import HostId
+from co2.model.messages import Entry, Message, digest_of_data
 from co2.model.recent import Recent
 from co2.model.topics import check_topic
 from co2.relay.admission import Admission, parse_host_id
@@ -43,29 +43,25 @@ _OWN = frozenset(
 _ID_LENGTH = 64
 
 
+Answer = dict[str, Any]
+Key = tuple[str, str]
+
+
 @define(eq=False)
-class _Taken:
-    """A message that was here: what it was, and how its sender was answered, once that is known."""
+class _Coming:
+    """A message on its way into the journal, and who waits for its answer."""
 
-    digest: bytes
-    answer: dict[str, Any] = field(factory=dict)
-    failure: Failure | None = None
-    waiting: list[Deferred[dict[str, Any]]] = field(factory=list)
+    message: Message
+    waiting: list[Deferred[Answer]] = field(factory=list)
 
-    def wait(self) -> Deferred[dict[str, Any]]:
-        """Give a Deferred of the answer."""
-        if self.failure is not None:
-            return fail(self.failure)
-        waiting: Deferred[dict[str, Any]] = Deferred(self.waiting.remove)
+    def wait(self) -> Deferred[Answer]:
+        """Give a Deferred of the answer; to cancel it harms nobody else."""
+        waiting: Deferred[Answer] = Deferred(self.waiting.remove)
         self.waiting.append(waiting)
         return waiting
 
-    def settle(self, outcome: dict[str, Any] | Failure) -> None:
+    def settle(self, outcome: Answer | Failure) -> None:
         """Tell everybody who waits."""
-        if isinstance(outcome, Failure):
-            self.failure = outcome
-        else:
-            self.answer = outcome
         waiting, self.waiting = self.waiting, []
         for one in waiting:
             one.callback(outcome)
@@ -111,9 +107,12 @@ class Intake:
         self._cascades = cascades
         self._last: Recent[str, str] = Recent(_AUTHORS)
         self._sequence = Sequence(clock, self._has_come)
-        self._seen: Recent[tuple[str, str], _Taken] = Recent(_REMEMBERED)
+        self._coming: dict[Key, _Coming] = {}
+        self._seen: Recent[Key, tuple[bytes, Answer]] = Recent(_REMEMBERED)
 
-    async def take(self, struct: Mapping[str, Any], ip: str) -> tuple[Presence, dict[str, Any]]:
+    def take(
+        self, struct: Mapping[str, Any], ip: str
+    ) -> tuple[Presence, Answer | Deferred[Answer]]:
         """Accept a message.
 
         Args:
@@ -121,7 +120,8 @@ class Intake:
             ip: the canonical source address of the request.
 
         Returns:
-            the satellite that sent it, and the answer `{'id', 'seq', 'recipients'}`.
+            the satellite that sent it, and the answer `{'id', 'seq', 'recipients'}`, or a Deferred
+            of it that fires when the message is safe, or fails with JournalFailed.
 
         Raises:
             InvalidParams, NotRegistered, Spoofed, RateLimited, HopLimit, ConflictingDuplicate.
@@ -131,29 +131,29 @@ class Intake:
         presence = self._admission.sender(proof, ip)
         self._limiter.take(presence.random, self._uptime())
         if via is None:
-            message = self._read(struct, presence.registration.address)
-            return presence, await self._accept(self._as_first_relay(message))
+            message = self._read(struct, presence.registration.host_id)
+            return presence, self._accept(self._as_first_relay(message))
         if not presence.registration.relays_others:
             raise Spoofed("'via' is for relays that have registered with roles: ['relay']")
-        return presence, await self.take_relayed(struct)
+        return presence, self.take_relayed(struct)
 
     def close(self) -> None:
         """Hold nothing back any more; what was held is not answered."""
         self._sequence.close()
 
-    async def take_relayed(self, struct: Mapping[str, Any]) -> dict[str, Any]:
-        """Accept a message that another relay passes on; it is known to be one.
+    def take_relayed(self, struct: Mapping[str, Any]) -> Answer | Deferred[Answer]:
+        """Accept a message that another relay passes on; it is known to be one. See `take`.
 
         Raises:
             InvalidParams, HopLimit, ConflictingDuplicate.
         """
         hops = _read_hops(struct.get("hops"))
-        message = self._read(struct, None)
+        message = self._read(struct, parse_host_id(struct))
         if self._relay_id in hops:
             # It has come round.
             return {"id": message.id, "seq": 0, "recipients": 0}
         after = struct.get("after")
-        return await self._accept(
+        return self._accept(
             evolve(
                 message,
                 hops=(*hops, self._relay_id),
@@ -175,68 +175,80 @@ class Intake:
         self._last.put(random, message.id)
         return evolve(message, hops=(self._relay_id,), after=former)
 
-    async def _accept(self, message: Message) -> dict[str, Any]:
-        digest = digest_of(message)
-        taken = self._seen.get(message.key) or self._recall(message)
-        if taken is None:
-            taken = self._keep(message, digest)
-        elif taken.digest != digest:
-            raise _conflict(message)
-        return taken.answer or await taken.wait()
+    def _accept(self, message: Message) -> Answer | Deferred[Answer]:
+        key = message.key
+        coming = self._coming.get(key)
+        if coming is not None:
+            _check_same(message, coming.message.digest)
+            return coming.wait()
+        known = self._seen.get(key) or self._recall(message)
+        if known is not None:
+            digest, answer = known
+            _check_same(message, digest)
+            return answer
+        coming = self._coming[key] = _Coming(message)
+        answered = coming.wait()
+        self._keep(coming)
+        return answered
 
-    def _has_come(self, key: tuple[str, str]) -> bool:
-        return self._seen.get(key) is not None or self._journal.known(*key) is not None
+    def _has_come(self, key: Key) -> bool:
+        return (
+            key in self._coming
+            or self._seen.get(key) is not None
+            or self._journal.known(*key) is not None
+        )
 
-    def _recall(self, message: Message) -> _Taken | None:
+    def _recall(self, message: Message) -> tuple[bytes, Answer] | None:
         """Look for a message in the journal, where it may be from before a restart."""
         known = self._journal.known(*message.key)
-        if known is None:
-            return None
-        recipients = self._fanout.recipients(message)
-        answer = {"id": message.id, "seq": known[0], "recipients": recipients}
-        return _Taken(known[1], answer)
+        return None if known is None else (known[1], self._answer(message, known[0]))
 
-    def _keep(self, message: Message, digest: bytes) -> _Taken:
-        taken = _Taken(digest)
-        self._seen.put(message.key, taken)
-        turn = self._sequence.turn(message)
+    def _answer(self, message: Message, seq: int) -> Answer:
+        return {"id": message.id, "seq": seq, "recipients": self._fanout.recipients(message)}
+
+    def _keep(self, coming: _Coming) -> None:
+        turn = self._sequence.turn(coming.message)
         if turn is None:
-            self._publish(None, message, taken)
+            self._publish(None, coming)
         else:
-            turn.addCallback(self._publish, message, taken)
-        return taken
+            turn.addCallback(self._publish, coming)
 
-    def _publish(self, _: None, message: Message, taken: _Taken) -> None:
+    def _publish(self, _: None, coming: _Coming) -> None:
         # Not awaited by the call itself: that a caller leaves must not undo what others wait for.
-        self._fanout.publish(message).addCallbacks(
-            self._kept, self._lost, callbackArgs=(taken, message), errbackArgs=(taken, message)
+        self._fanout.publish(coming.message).addCallbacks(
+            self._kept, self._lost, callbackArgs=(coming,), errbackArgs=(coming,)
         )
-        self._sequence.came(message.key)
+        self._sequence.came(coming.message.key)
 
-    def _kept(self, entry: Entry, taken: _Taken, message: Message) -> None:
-        recipients = self._fanout.recipients(message)
-        taken.settle({"id": message.id, "seq": entry.seq, "recipients": recipients})
+    def _kept(self, entry: Entry, coming: _Coming) -> None:
+        message = coming.message
+        answer = self._answer(message, entry.seq)
+        del self._coming[message.key]
+        self._seen.put(message.key, (message.digest, answer))
+        coming.settle(answer)
 
-    def _lost(self, failure: Failure, taken: _Taken, message: Message) -> None:
+    def _lost(self, failure: Failure, coming: _Coming) -> None:
         """What is not in the journal was not here: the next try is a first one."""
-        self._seen.forget(message.key)
+        message = coming.message
+        del self._coming[message.key]
         if self._last.get(message.host_id.random) == message.id:
             self._last.forget(message.host_id.random)
-        taken.settle(failure)
+        coming.settle(failure)
 
-    def _read(self, struct: Mapping[str, Any], address: Address | None) -> Message:
+    def _read(self, struct: Mapping[str, Any], host_id: HostId) -> Message:
         if "data" not in struct:
             raise InvalidParams("a message needs 'data'")
-        data = struct["data"]
-        host_id = parse_host_id(struct)
+        data, retain = struct["data"], struct.get("retain") is True
+        topic = _read_topic(struct.get("topic"))
         return Message(
             id=self._read_id(struct.get("id")),
-            host_id=host_id if address is None else host_id._replace(address=address),
+            host_id=host_id,
             time=self._read_time(struct.get("time")),
             data=data if isinstance(data, Encoded) else encode_value(data, "data", True),
-            topic=_read_topic(struct.get("topic")),
-            retain=struct.get("retain") is True,
+            topic=topic,
+            retain=retain,
             extra={name: value for name, value in struct.items() if name not in _OWN},
+            digest=digest_of_data(data, topic, retain),
         )
 
     def _read_id(self, value: object) -> str:
@@ -254,11 +266,17 @@ class Intake:
         return float(value)
 
 
-def _conflict(message: Message) -> ConflictingDuplicate:
-    return ConflictingDuplicate(
-        f"another message of {message.host_id.random!r} has the id {message.id!r}: ids are made "
-        "once for each message"
-    )
+def _check_same(message: Message, digest: bytes) -> None:
+    """Refuse a message that was here with another content.
+
+    Raises:
+        ConflictingDuplicate: it was.
+    """
+    if message.digest != digest:
+        raise ConflictingDuplicate(
+            f"another message of {message.host_id.random!r} has the id {message.id!r}: ids are "
+            "made once for each message"
+        )
 
 
 def _read_topic(value: object) -> str | None:

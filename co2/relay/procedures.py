@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
@@ -148,7 +149,9 @@ class RelayProcedures:
         self._roster.remove(self._admission.owner(request))
         return True
 
-    async def relay(self, caller: Caller, message: Mapping[str, Any]) -> dict[str, Any]:
+    def relay(
+        self, caller: Caller, message: Mapping[str, Any]
+    ) -> dict[str, Any] | Deferred[dict[str, Any]]:
         """Pass a message on to every other satellite.
 
         Args:
@@ -158,7 +161,7 @@ class RelayProcedures:
         Returns:
             `{'id', 'seq', 'recipients'}`.
         """
-        presence, answer = await self._intake.take(message, caller.ip)
+        presence, answer = self._intake.take(message, caller.ip)
         self._roster.hear(presence, self._clock.seconds())
         return answer
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import datetime
 import secrets
 from collections.abc import AsyncGenerator, Coroutine, Generator
-from typing import Any, NoReturn
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -126,19 +126,26 @@ class Dispatcher:
         return Begun(generator, call.method, entry.procedure.owner, unbound, self.incidents)
 
     def _settle(self, result: Any, entry: Entry, call: Call) -> Any:
-        if isinstance(result, Coroutine):
-            result = Deferred.fromCoroutine(result)
-        elif isinstance(result, Generator | AsyncGenerator):
-            result = self._conversations.answer_plainly(result, call)  # a list, or a Deferred
+        if not isinstance(result, Deferred):  # asked first, for to ask an ABC takes time
+            if isinstance(result, Coroutine):
+                result = Deferred.fromCoroutine(result)
+            elif isinstance(result, Generator | AsyncGenerator):
+                result = self._conversations.answer_plainly(result, call)  # a list, or a Deferred
         if isinstance(result, Deferred):
-            result.addCallback(self._settle, entry, call)
-            result.addErrback(self._failed, entry, call)
+            result.addBoth(self._came, entry, call)
         return result
 
-    def _failed(self, failure: Failure, entry: Entry, call: Call) -> NoReturn:
-        error = failure.value
-        assert error is not None
-        raise self._error(error, entry, call)
+    def _came(self, result: Any, entry: Entry, call: Call) -> Any:
+        """Settle what a Deferred has brought, as if the method had returned or raised it."""
+        if type(result) in _PLAIN:
+            return result
+        if isinstance(result, Failure):
+            assert result.value is not None
+            raise self._error(result.value, entry, call)
+        try:
+            return self._settle(result, entry, call)
+        except (Exception, SystemExit) as error:
+            raise self._error(error, entry, call) from None
 
     def _error(self, error: BaseException, entry: Entry, call: Call) -> Co2Error:
         return self.incidents.error_for(error, call.method, entry.procedure.owner)

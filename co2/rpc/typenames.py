@@ -46,7 +46,8 @@ _AWAITED = frozenset({abc.Awaitable, abc.Coroutine})
 def describe(annotation: Any) -> str:
     """Write an annotation as Python would, without modules: `list[int]`, `str | None`.
 
-    An Enum is written as the Literal of its values, for those are what travels.
+    An Enum is written as the Literal of its values, and a Deferred as what it comes to, for those
+    are what travels.
     """
     if annotation is inspect.Parameter.empty or annotation in (Any, object):
         return ANY
@@ -64,7 +65,9 @@ def describe(annotation: Any) -> str:
 
 def _describe_generic(origin: Any, arguments: tuple[Any, ...]) -> str:
     if origin in _UNIONS:
-        return " | ".join(describe(argument) for argument in arguments)
+        return " | ".join(dict.fromkeys(describe(argument) for argument in arguments))
+    if _is_awaited(origin):
+        return describe(arguments[-1])
     if origin is typing.Literal:
         return describe_choices(arguments)
     inner = ", ".join("..." if arg is Ellipsis else _describe_argument(arg) for arg in arguments)
@@ -98,15 +101,18 @@ def wire_type(annotation: Any) -> str:
 
 
 def _plain_wire_type(kind: Any, arguments: tuple[Any, ...]) -> str:
-    if kind in _AWAITED and arguments:  # what a coroutine or Deferred[...] comes to
+    if _is_awaited(kind) and arguments:
         return wire_type(arguments[-1])
-    if getattr(kind, "__name__", "") == "Deferred" and arguments:
-        return wire_type(arguments[0])
     if kind in _ARRAYS:
         return "array"
     if kind in _STRUCTS or typing.is_typeddict(kind):
         return "struct"
     return _WIRE.get(kind, ANY)
+
+
+def _is_awaited(kind: Any) -> bool:
+    """Tell whether the caller gets what this comes to: a coroutine or Deferred."""
+    return kind in _AWAITED or getattr(kind, "__name__", "") == "Deferred"
 
 
 def _one_of(names: set[str]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from twisted.internet.defer import Deferred, ensureDeferred, gatherResults
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.logger import Logger
 
 from co2.delivery.backoff import Backoff
@@ -77,7 +77,7 @@ class Uplink:
             base.reactor,
             self._backoff(),
             self._proof,
-            lambda message: ensureDeferred(self._take(message)),
+            self._take,
             HandedCalls(self._peer(), self._proof, self._refuse_call, base.settings.send_timeout),
             self._register_again,
             base.settings.send_timeout,
@@ -144,11 +144,9 @@ class Uplink:
         self.courier.resume()
 
     def _notified(self, message: Mapping[str, Any]) -> Deferred[Any]:
-        return ensureDeferred(self._accept(message))
-
-    async def _accept(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        answer = await self._take(message)
-        return {"id": answer["id"], "plugins": {}}
+        return maybeDeferred(self._take, message).addCallback(
+            lambda answer: {"id": answer["id"], "plugins": {}}
+        )
 
     def _refuse_call(self, call: Mapping[str, Any]) -> Any:
         raise MethodNotFound("a relay that has joined another one runs no methods for it")

@@ -19,7 +19,7 @@ Invariants:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NoReturn
 
 from co2.model.calls import Call
@@ -43,10 +43,20 @@ from co2.wire.tokens import (
 from co2.wire.values import GREATEST_I8, GREATEST_INT, LEAST_I8, LEAST_INT, read_base64
 from co2.wire.writing import CONTROLS
 
+BATCH = "system.multicall"
+"""The method whose one value is an array of calls."""
+
 _SHORTEST_VALUE = len("<value></value>")
 _GREATEST_DOUBLE = 1.7976931348623157e308
 _NO_CONTAINER = 0
-_NO_MEMBER = object()
+_NOTHING: frozenset[str] = frozenset()
+_CALL_DEPTH = 1
+_BATCH_DEPTH = 4
+"""Containers around a member of a call's struct: the struct; in a batch also what holds the calls,
+the call, and its params."""
+
+Texts = dict[tuple[int, str], str]
+"""`<value>…</value>` of members as they stand in the document, by the struct's `id` and name."""
 
 _Container = tuple[Callable[[Any], None], dict[str, Any] | None, int]
 
@@ -57,18 +67,18 @@ class _Unknown(ValueError):
 
 def scan_call(
     document: bytes, limits: Limits, keep: Mapping[str, str]
-) -> tuple[Call, str | None] | None:
+) -> tuple[Call, Texts] | None:
     """Read a methodCall of the usual form.
 
     Args:
         document: the bytes.
         limits: what it must keep within.
-        keep: method name to the member, of a struct as first value, whose text is wanted.
+        keep: method name to the member, of a struct as first value, whose text is wanted; in the
+            calls of a `system.multicall` too.
 
     Returns:
-        the call, and the wanted member's `<value>…</value>` as it stands in the document, if there
-        is such a member and it is a container (a scalar is written anew as quickly); or None: the
-        general decoder must be asked.
+        the call, and the texts of members that may be the wanted ones, if they are containers (a
+        scalar is written anew as quickly); or None: the general decoder must be asked.
     """
     try:
         text = _usable_text(document, limits)
@@ -77,12 +87,19 @@ def scan_call(
             return None
         method = begin[1]
         if begin[2] is None:
-            return Call(method, ()), None
-        wanted = keep.get(method, _NO_MEMBER) if keep else _NO_MEMBER
-        params, kept = _scan_values(tokens.CALL_TOKENS, text, begin.end(), limits, wanted)
+            return Call(method, ()), {}
+        wanted, depth = _wanted(method, keep)
+        params, texts = _scan_values(tokens.CALL_TOKENS, text, begin.end(), limits, wanted, depth)
     except ValueError:
         return None
-    return Call(method, tuple(params)), kept
+    return Call(method, tuple(params)), texts
+
+
+def _wanted(method: str, keep: Mapping[str, str]) -> tuple[Collection[str], int]:
+    """Give the names of members whose text is wanted, and how deep they stand."""
+    if method == BATCH:
+        return frozenset(keep.values()), _BATCH_DEPTH
+    return (keep[method],) if method in keep else _NOTHING, _CALL_DEPTH
 
 
 def scan_answer(document: bytes, limits: Limits) -> list[Any] | None:
@@ -96,7 +113,7 @@ def scan_answer(document: bytes, limits: Limits) -> list[Any] | None:
         begin = tokens.ANSWER_BEGINS.match(text)
         if begin is None:
             return None
-        params, _ = _scan_values(tokens.ANSWER_TOKENS, text, begin.end(), limits, _NO_MEMBER)
+        params, _ = _scan_values(tokens.ANSWER_TOKENS, text, begin.end(), limits, _NOTHING, 0)
     except ValueError:
         return None
     return params if len(params) == 1 else None
@@ -117,8 +134,13 @@ def _usable_text(document: bytes, limits: Limits) -> str:
 
 
 def _scan_values(
-    pattern: re.Pattern[str], text: str, begin: int, limits: Limits, wanted: object
-) -> tuple[list[Any], str | None]:
+    pattern: re.Pattern[str],
+    text: str,
+    begin: int,
+    limits: Limits,
+    wanted: Collection[str | None],
+    depth: int,
+) -> tuple[list[Any], Texts]:
     """Read from behind the first `<param>` to the end; ValueError for anything unusual.
 
     One long loop on purpose: a call for each token would cost a tenth of the whole.
@@ -129,7 +151,9 @@ def _scan_values(
     ends = _NO_CONTAINER
     enclosing: list[_Container] = []
     params_begun = 1
-    kept_begins = kept_ends = 0
+    texts: Texts = {}
+    keeping: tuple[int, str] | None = None
+    keeps_from = 0
     value: Any
     for token in pattern.finditer(text, begin):
         kind: Any = token.lastindex
@@ -143,8 +167,9 @@ def _scan_values(
             value = _READERS[kind](token[kind])
         elif kind == ends:
             append, members, ends = enclosing.pop()
-            if kept_begins and not kept_ends and len(enclosing) == 1:
-                kept_ends = token.end()
+            if keeping is not None and len(enclosing) == depth:
+                texts[keeping] = _value_of_member(text, keeps_from, token.end())
+                keeping = None
             continue
         elif kind == STRUCT:
             value = {}
@@ -169,8 +194,8 @@ def _scan_values(
         if kind >= STRUCT:
             if len(enclosing) == limits.max_depth:
                 raise _Unknown
-            if name == wanted and len(enclosing) == len(params) == 1:
-                kept_begins = token.start()
+            if name in wanted and len(enclosing) == depth:
+                keeping, keeps_from = (id(members), name), token.start()
             enclosing.append((append, members, ends))
             if kind == STRUCT:
                 append, members = _take_no_item, value
@@ -178,13 +203,11 @@ def _scan_values(
             else:
                 append, members = value.append, None
                 ends = ARRAY_ENDS if name is None else ARRAY_MEMBER_ENDS
-    return params, _value_of_member(text, kept_begins, kept_ends)
+    return params, texts
 
 
-def _value_of_member(text: str, begins: int, ends: int) -> str | None:
+def _value_of_member(text: str, begins: int, ends: int) -> str:
     """Cut a member's value out, from the begin of its first token and the end of its last."""
-    if not ends:
-        return None
     after = text.rindex("</value>", begins, ends) + len("</value>")
     return text[text.index("<value>", begins) : after]
 

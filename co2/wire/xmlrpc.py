@@ -27,7 +27,7 @@ from co2.wire.general import read_document
 from co2.wire.grammar import Answer
 from co2.wire.kept import encoded, keep_text, keep_value
 from co2.wire.limits import BATCH_LIMITS, DEFAULT_LIMITS, Limits
-from co2.wire.scanner import scan_answer, scan_call
+from co2.wire.scanner import BATCH, Texts, scan_answer, scan_call
 from co2.wire.values import GREATEST_I8, LEAST_I8, WHITE_SPACE
 from co2.wire.writing import Unwritable, escape, escape_markup, replace_illegal
 
@@ -56,7 +56,7 @@ _ANSWER = f"{_DECLARATION}<methodResponse><params><param>"
 _ANSWER_ENDS = "</param></params></methodResponse>\n"
 _FAULT = f"{_DECLARATION}<methodResponse><fault><value><struct><member><name>faultCode</name>"
 _MEMBERS_END = b"</struct></value></param></params></methodCall>\n"
-_BATCH_BEGINS = f"{_CALL}system.multicall{_PARAMS}<param><value><array><data>".encode()
+_BATCH_BEGINS = f"{_CALL}{BATCH}{_PARAMS}<param><value><array><data>".encode()
 _BATCH_ENDS = b"</data></array></value></param></params></methodCall>\n"
 _UNKNOWN_CODE = -32603
 
@@ -69,8 +69,9 @@ def decode_call(
     Args:
         document: the whole body of a request.
         limits: what it must keep within.
-        keep: method name to a member's name. In a call of that method, that member of the struct
-            that is the first value comes as an `Encoded`.
+        keep: method name to a member's name. In a call of that method, be it alone or in a
+            `system.multicall`, that member of the struct that is the first value comes as an
+            `Encoded`.
 
     Returns:
         the method's name and its values.
@@ -80,23 +81,26 @@ def decode_call(
     """
     scanned = scan_call(document, limits, keep)
     if scanned is None:
-        call = Call(*read_document(document, "methodCall", limits))
-        if keep:
-            _keep(call, keep, None)
-        return call
-    call, text = scanned
-    if keep:
-        _keep(call, keep, text)
+        scanned = Call(*read_document(document, "methodCall", limits)), {}
+    call, texts = scanned
+    if call.method != BATCH:
+        _keep(call.method, call.params, keep, texts)
+    elif keep and call.params and isinstance(call.params[0], list):
+        for one in call.params[0]:
+            if isinstance(one, dict):
+                _keep(one.get("methodName"), one.get("params"), keep, texts)
     return call
 
 
-def _keep(call: Call, keep: Mapping[str, str], text: str | None) -> None:
+def _keep(method: object, params: object, keep: Mapping[str, str], texts: Texts) -> None:
     """Put an `Encoded` in place of the member that `keep` names, if there is one."""
-    member = keep.get(call.method)
-    struct = call.params[0] if call.params else None
-    if member is None or not isinstance(struct, dict) or member not in struct:
+    member = keep.get(method) if isinstance(method, str) else None
+    if member is None or not isinstance(params, list | tuple) or not params:
         return
-    value = struct[member]
+    struct = params[0]
+    if not isinstance(struct, dict) or member not in struct:
+        return
+    value, text = struct[member], texts.get((id(struct), member))
     struct[member] = keep_value(value, member) if text is None else keep_text(text, value, member)
 
 
