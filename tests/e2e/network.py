@@ -88,13 +88,19 @@ class Server(Watched):
         return (self.state / "admin.token").read_text().strip()
 
     def secrets(self) -> list[str]:
-        """Give what must be in no log: the admin token, and what proves the identity."""
-        file = self.state / "co2.sqlite"
-        if not file.exists():
-            return []
-        with closing(sqlite3.connect(file)) as database:
-            rows = database.execute("SELECT secret FROM identity").fetchall()
-        return [self.token, *(secret for (secret,) in rows)]
+        """Give what must be in no log: the admin token, and what proves the identity.
+
+        A server that was killed while it started may have neither yet.
+        """
+        admin, file = self.state / "admin.token", self.state / "co2.sqlite"
+        found = [admin.read_text().strip()] if admin.exists() else []
+        if file.exists():
+            with closing(sqlite3.connect(file)) as database:
+                tables = database.execute("SELECT 1 FROM sqlite_schema WHERE name = 'identity'")
+                if tables.fetchone():
+                    rows = database.execute("SELECT secret FROM identity")
+                    found += [secret for (secret,) in rows]
+        return [secret for secret in found if secret]
 
     @property
     def as_admin(self) -> dict[str, str]:
