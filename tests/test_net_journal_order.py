@@ -16,6 +16,7 @@ def test_nothing_new_is_taken_until_all_that_was_under_way_is_told():
     assert not order.allows("relay", ("c", "1"), 0.0)
     assert order.allows("taken", ("c", "1"), 0.0)
     order.end("relay", B1, False, 0.0)
+    assert not order.allows("relay", ("c", "2"), 0.0), "what was refused meanwhile comes first"
     assert order.allows("relay", ("c", "1"), 0.0)
     assert order.begin("relay", ("c", "1"))
 

@@ -31,11 +31,11 @@ class Order:
         self._lost: Recent[tuple[str, str], tuple[str, float]] = Recent(_MOST)
 
     def allows(self, line: str, key: Key | None, now: float) -> bool:
-        """Tell whether a write of that line may be handed over."""
+        """Tell whether a write of that line may be handed over; if not, it is lost."""
         if line in self._failing:
+            self._lose(line, key, now)
             return False
-        lost = self._lost.get((line, key[0])) if key else None
-        return lost is None or key is None or lost[0] == key[1] or now >= lost[1]
+        return key is None or self._awaited(line, key[0], now) in (None, key[1])
 
     def begin(self, line: str, key: Key | None) -> bool:
         """Note that a write is handed over; tell whether nothing of its line was under way."""
@@ -49,7 +49,16 @@ class Order:
         self._under_way[line] -= 1
         if failed and line:
             self._failing.add(line)
-        if failed and key and self._lost.get((line, key[0])) is None:
-            self._lost.put((line, key[0]), (key[1], now + _PATIENCE))
+            self._lose(line, key, now)
         if not self._under_way[line]:
             self._failing.discard(line)
+
+    def _lose(self, line: str, key: Key | None, now: float) -> None:
+        """Remember an author's first lost message."""
+        if key and self._awaited(line, key[0], now) is None:
+            self._lost.put((line, key[0]), (key[1], now + _PATIENCE))
+
+    def _awaited(self, line: str, author: str, now: float) -> str | None:
+        """Give the id of the message that an author has to send first, if there is one."""
+        lost = self._lost.get((line, author))
+        return lost[0] if lost is not None and now < lost[1] else None
