@@ -89,7 +89,7 @@ class TestSqliteTaken(TakenContract):
         plugin = RecordingReceiver(seen)
         inbox = Inbox(lambda: [plugin], lambda: "made", self.make_taken(), self.shelf.reactor)
         commits = []
-        self.shelf.open_files[-1]._writing.set_trace_callback(
+        self.shelf.open_files[-1]._writer._connection.set_trace_callback(
             lambda sql: commits.append(sql) if sql == "COMMIT" else None
         )
         hand = InHand()
