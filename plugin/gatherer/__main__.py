@@ -6,9 +6,9 @@ import argparse
 import os
 import sys
 
-from plugin.gatherer.requests import REQUESTS
-from plugin.gatherer.session import Session
-from plugin.gatherer.worker import Worker
+from plugin.gatherer.protocol.requests import REQUESTS
+from plugin.gatherer.protocol.session import Session
+from plugin.gatherer.worker.worker import Worker
 
 VERSION = 1
 """Of the protocol; it grows when a request changes, not when one is added."""

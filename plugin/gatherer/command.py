@@ -32,17 +32,17 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from plugin.gatherer.archive import ArchiveError, compressor_for
-from plugin.gatherer.cleaning import Cleaner
-from plugin.gatherer.collecting import Collecting, Exit, Host
-from plugin.gatherer.earlier import Earlier, survey
-from plugin.gatherer.extras import read_directory, read_extras
-from plugin.gatherer.launch import Launch, local_launch, ssh_launch
-from plugin.gatherer.manifest import human
-from plugin.gatherer.mapping import Mapping, Names
-from plugin.gatherer.profiles import Profile, ProfileError, Wanted, available, in_order, load
-from plugin.gatherer.sources import HostLost, NetworkSource, Server, Source, WorkerSource
-from plugin.gatherer.table import Show
+from plugin.gatherer.archive.archive import ArchiveError, compressor_for
+from plugin.gatherer.archive.earlier import Earlier, survey
+from plugin.gatherer.archive.manifest import human
+from plugin.gatherer.cleaning.cleaning import Cleaner
+from plugin.gatherer.cleaning.mapping import Mapping, Names
+from plugin.gatherer.collect.collecting import Collecting, Exit, Host
+from plugin.gatherer.collect.table import Show
+from plugin.gatherer.driver.launch import Launch, local_launch, ssh_launch
+from plugin.gatherer.driver.sources import HostLost, NetworkSource, Server, Source, WorkerSource
+from plugin.gatherer.wanted.extras import read_directory, read_extras
+from plugin.gatherer.wanted.profiles import Profile, ProfileError, Wanted, available, in_order, load
 
 USUAL = "system,network,logs,processes,packages,co2"
 _REFRESH = 0.25

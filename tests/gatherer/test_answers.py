@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatherer.test_session import Driven
-from plugin.gatherer.answers import (
+from plugin.gatherer.protocol.answers import (
     SHAPES,
     Alive,
     Answered,
@@ -20,8 +20,8 @@ from plugin.gatherer.answers import (
     Part,
     Unknown,
 )
-from plugin.gatherer.records import Found, Missing, More, decode, encode
-from plugin.gatherer.requests import REQUESTS
+from plugin.gatherer.protocol.records import Found, Missing, More, decode, encode
+from plugin.gatherer.protocol.requests import REQUESTS
 
 BLOB = st.binary(max_size=40)
 

@@ -14,7 +14,7 @@ import pytest
 
 from gatherer import awkward
 from gatherer.processes import RealWorker
-from plugin.gatherer.answers import Answered, Asked, Client
+from plugin.gatherer.protocol.answers import Answered, Asked, Client
 
 pytestmark = [
     pytest.mark.process,

@@ -14,13 +14,13 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from plugin.gatherer.cleaning import Cleaner
-from plugin.gatherer.collecting import Collecting, Exit, Host
-from plugin.gatherer.earlier import survey
-from plugin.gatherer.launch import Launch, local_launch
-from plugin.gatherer.mapping import Mapping, Names
-from plugin.gatherer.profiles import Paths, Run
-from plugin.gatherer.sources import WorkerSource
+from plugin.gatherer.archive.earlier import survey
+from plugin.gatherer.cleaning.cleaning import Cleaner
+from plugin.gatherer.cleaning.mapping import Mapping, Names
+from plugin.gatherer.collect.collecting import Collecting, Exit, Host
+from plugin.gatherer.driver.launch import Launch, local_launch
+from plugin.gatherer.driver.sources import WorkerSource
+from plugin.gatherer.wanted.profiles import Paths, Run
 
 pytestmark = pytest.mark.process
 BROKEN = ("silent", "garbage", "dies", "cut", "stopped")

@@ -15,7 +15,7 @@ import pytest
 from e2e.network import Network
 
 from gatherer.test_collecting import Archive
-from plugin.gatherer.records import Found, decode
+from plugin.gatherer.protocol.records import Found, decode
 
 pytestmark = pytest.mark.process
 COMMAND = [sys.executable, "-m", "co2", "gather"]

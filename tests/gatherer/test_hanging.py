@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gatherer.processes import RealWorker, children_of
-from plugin.gatherer.requests import spell
+from plugin.gatherer.protocol.requests import spell
 
 pytestmark = pytest.mark.process
 

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatherer.processes import RealWorker
-from plugin.gatherer import tarring
-from plugin.gatherer.copying import open_below
-from plugin.gatherer.naming import inner_link, safe_parts
-from plugin.gatherer.requests import spell
-from plugin.gatherer.tarring import Member
+from plugin.gatherer.archive import tarring
+from plugin.gatherer.archive.naming import inner_link, safe_parts
+from plugin.gatherer.archive.tarring import Member
+from plugin.gatherer.files.copying import open_below
+from plugin.gatherer.protocol.requests import spell
 
 NAMES = st.lists(
     st.sampled_from([b"..", b".", b"", b"a", b"b", b"etc", b"\xff", b"x\ny"]),
