@@ -22,10 +22,11 @@ from twisted.internet.defer import Deferred
 
 from co2.api import Co2Plugin, InvalidParams, SystemFailed, level
 from plugin.gatherer.driver.driver import Driver, RequestInterrupted, RequestUnknown, WorkerLost
-from plugin.gatherer.driver.gathering import Finished, Gathering, Records, Report
+from plugin.gatherer.driver.gathering import Gathering
 from plugin.gatherer.driver.launch import Launch, local_launch
 from plugin.gatherer.driver.waiting import Queue
 from plugin.gatherer.protocol.records import PIECE, Found, More, decode
+from plugin.gatherer.protocol.reports import Finished, Records, Report
 from plugin.gatherer.protocol.travelling import as_struct as report_struct
 from plugin.gatherer.wanted.policy import Policy
 from plugin.gatherer.wanted.profiles import (

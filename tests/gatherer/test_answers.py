@@ -139,7 +139,7 @@ RECORD = st.one_of(
         st.integers(0, 1 << 32),
         st.integers(0, 1 << 32),
         st.integers(-(1 << 62), 1 << 62),
-        st.integers(0, 1 << 60),
+        st.integers(40, 1 << 60),  # more than a piece
         st.integers(-1, 1 << 60),
         st.integers(0, 1 << 60),
         BLOB,

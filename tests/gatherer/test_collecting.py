@@ -17,7 +17,8 @@ from twisted.trial.unittest import TestCase
 from plugin.gatherer.archive.earlier import survey
 from plugin.gatherer.cleaning.cleaning import Cleaner
 from plugin.gatherer.cleaning.mapping import Mapping, Names
-from plugin.gatherer.collect.collecting import Collecting, Exit, Host
+from plugin.gatherer.collect.collecting import Collecting, Exit
+from plugin.gatherer.collect.host import Host
 from plugin.gatherer.driver.launch import Launch, local_launch
 from plugin.gatherer.driver.sources import WorkerSource
 from plugin.gatherer.wanted.profiles import Paths, Run

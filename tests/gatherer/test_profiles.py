@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plugin.gatherer.driver.gathering import Began, Finished, Outcome, Records
+from plugin.gatherer.protocol.reports import Began, Finished, Outcome, Records
 from plugin.gatherer.protocol.travelling import NoReport, from_struct
 from plugin.gatherer.protocol.travelling import as_struct as report_struct
 from plugin.gatherer.wanted.extras import as_toml, read_extras

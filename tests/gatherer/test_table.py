@@ -7,7 +7,7 @@ import io
 from attrs import define
 from rich.console import Console
 
-from plugin.gatherer.collect.collecting import Host
+from plugin.gatherer.collect.host import Host
 from plugin.gatherer.collect.table import Show
 
 

@@ -22,6 +22,7 @@ from plugin.gatherer.archive.manifest import done_before
 from plugin.gatherer.archive.tarring import Member
 
 _PIECE = 1 << 20
+_ZSTD = b"\x28\xb5\x2f\xfd"
 _KINDS = {tarfile.REGTYPE: "f", tarfile.AREGTYPE: "f", tarfile.SYMTYPE: "l"}
 _KINDS |= {tarfile.DIRTYPE: "d", tarfile.LNKTYPE: "h", tarfile.GNUTYPE_SPARSE: "f"}
 
@@ -42,6 +43,12 @@ class Earlier:
     cut: set[bytes] = field(factory=set)
     torn: str = ""
 
+    @property
+    def cleaned(self) -> bool | None:
+        """Whether it was cleaned; None where nothing in it tells."""
+        told = [bool(one.get("cleaned")) for one in self.manifests.values()]
+        return any(told) if told else None
+
     def done(self, host: str) -> frozenset[tuple[str, str]]:
         """Give what need not be asked of a host again, as (kind, request)."""
         return done_before(self.manifests.get(host, {}))
@@ -52,7 +59,7 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
     with contextlib.ExitStack() as stack:
         try:
             file: IO[bytes] = stack.enter_context(open(path, "rb"))
-            if path.name.endswith((".tar.zst", ".tzst")):
+            if file.peek(4)[:4] == _ZSTD:  # type: ignore[attr-defined]  # a BufferedReader has it
                 import zstandard
 
                 file = stack.enter_context(zstandard.ZstdDecompressor().stream_reader(file))
@@ -85,8 +92,10 @@ def survey(path: Path) -> Earlier:
         ArchiveError: it cannot be read at all.
     """
     earlier = Earlier(path)
+    last = b""
     with _opened(path) as tar:
         for member in _members(tar, lambda why: setattr(earlier, "torn", why)):
+            last = os.fsencode(member.name)
             if member.name.endswith(".INCOMPLETE"):
                 earlier.cut.add(os.fsencode(member.name.removesuffix(".INCOMPLETE")))
             elif member.name.endswith("/manifest.json") and member.name.count("/") == 2:
@@ -95,6 +104,8 @@ def survey(path: Path) -> Earlier:
                     manifest = json.loads(content.read()) if content else {}
                     earlier.manifests[str(manifest["host"])] = manifest
                     earlier.cut.update(_cut(manifest, member.name))
+    if earlier.torn:
+        earlier.cut.add(last)  # its content may have ended with the file
     return earlier
 
 
@@ -116,6 +127,7 @@ def contents(
         earlier: what `survey` found.
         top: the first component of the new archive's names.
     """
+    gone: set[bytes] = set()
     with _opened(earlier.path) as tar:
         for info in _members(tar, lambda why: setattr(earlier, "torn", why)):
             name = os.fsencode(info.name)
@@ -124,7 +136,9 @@ def contents(
             own = below in (b"", b"index.txt") or below.endswith(
                 (b"/manifest.json", b".INCOMPLETE")
             )
-            if kind is None or own or name in earlier.cut:
+            lost = kind == "h" and os.fsencode(info.linkname) in earlier.cut | gone
+            if kind is None or own or lost or name in earlier.cut:
+                gone.update([name] if lost else [])
                 continue
             yield _member(info, kind, top + b"/" + below, top), partial(_content, tar, info)
 

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
-from plugin.gatherer.driver.gathering import Outcome
-from plugin.gatherer.wanted.profiles import Paths, Wanted
+from plugin.gatherer.protocol.reports import Outcome
+from plugin.gatherer.wanted.profiles import Paths, Run, Wanted
 
 MOST_PROBLEMS: Final = 500
 """Objects of one request whose problems are listed singly."""
 
 FORMAT: Final = 1
+
+Clean = Callable[[str], str]
 
 
 @define
@@ -46,6 +48,7 @@ class Entry:
     incomplete: int = 0
     problem_count: int = 0
     problems: list[tuple[str, int, str]] = field(factory=list)
+    taken_over: bool = False
 
     def problem(self, path: str, code: int, words: str) -> None:
         """Take note of an object that did not come whole."""
@@ -54,7 +57,8 @@ class Entry:
             self.problems.append((path, code, words))
 
     def take_over(self, struct: dict[str, Any]) -> None:
-        """Take over what an earlier manifest says of the same request."""
+        """Take over what an earlier manifest says of the same request; it is clean already."""
+        self.taken_over = True
         self.outcome, self.code = Outcome(struct["outcome"]), int(struct["code"])
         self.why, self.seconds = str(struct["why"]), float(struct["seconds"])
         self.objects, self.content = int(struct["objects"]), int(struct["bytes"])
@@ -66,19 +70,20 @@ class Entry:
         """Whether everything that could be had came."""
         return self.outcome is Outcome.DONE and not self.incomplete
 
-    def as_struct(self) -> dict[str, Any]:
-        """Give what the manifest says of it."""
+    def as_struct(self, clean: Clean = str) -> dict[str, Any]:
+        """Give what the manifest says of it, every text through `clean`."""
         kind = "paths" if isinstance(self.wanted, Paths) else "command"
         outcome = (self.outcome or Outcome.SKIPPED).value
         if self.outcome is Outcome.DONE and self.incomplete:
             outcome = Outcome.PARTLY.value
+        plain = str if self.taken_over else clean
         return {
             "kind": kind,
-            "request": self.wanted.label,
+            "request": clean(self.wanted.label),
             "profile": self.wanted.profile,
             "outcome": outcome,
             "code": self.code,
-            "why": self.why,
+            "why": plain(self.why),
             "seconds": self.seconds,
             "objects": self.objects,
             "bytes": self.content,
@@ -86,7 +91,12 @@ class Entry:
             "incomplete": self.incomplete,
             "problem_count": self.problem_count,
             "problems": [
-                {"path": path, "code": code, "name": errno.errorcode.get(code, ""), "why": words}
+                {
+                    "path": plain(path),
+                    "code": code,
+                    "name": errno.errorcode.get(code, ""),
+                    "why": plain(words),
+                }
                 for path, code, words in self.problems
             ],
         }
@@ -94,10 +104,20 @@ class Entry:
 
 @define
 class HostManifest:
-    """One host's part."""
+    """One host's part.
+
+    Attributes:
+        host: its name, cleaned where everything is.
+        entries: its requests.
+        clean: what every text goes through, once, on its way out; None where nothing is cleaned.
+        why: what a person should know of the host, or nothing.
+        began: when, ISO 8601.
+        seconds: it took.
+    """
 
     host: str
     entries: list[Entry]
+    clean: Clean | None = None
     why: str = ""
     began: str = ""
     seconds: float = 0.0
@@ -112,22 +132,44 @@ class HostManifest:
 
     def as_struct(self) -> dict[str, Any]:
         """Give what manifest.json says."""
+        clean = self.clean or str
         return {
             "format": FORMAT,
             "host": self.host,
             "state": self.state,
-            "why": self.why,
+            "why": clean(self.why),
+            "cleaned": self.clean is not None,
             "began": self.began,
             "seconds": self.seconds,
             "objects": sum(entry.objects for entry in self.entries),
             "bytes": sum(entry.content for entry in self.entries),
             "left_out": sum(entry.left_out for entry in self.entries),
-            "requests": [entry.as_struct() for entry in self.entries],
+            "requests": [entry.as_struct(clean) for entry in self.entries],
         }
 
     def as_json(self) -> str:
         """Give the text of manifest.json."""
         return json.dumps(self.as_struct(), indent=1, ensure_ascii=True) + "\n"
+
+
+def as_before(struct: dict[str, Any]) -> HostManifest:
+    """Give the manifest of a host that is not gathered again, as an earlier archive has it.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is none.
+    """
+    entries = []
+    for one in struct["requests"]:
+        label = str(one["request"])
+        wanted = Run(label) if one["kind"] == "command" else Paths(label)
+        entry = Entry(evolve(wanted, profile=str(one["profile"])))
+        entry.take_over(one)
+        entries.append(entry)
+    manifest = HostManifest(str(struct["host"]), entries)
+    manifest.why, manifest.began = str(struct["why"]), str(struct["began"])
+    manifest.seconds = float(struct["seconds"])
+    manifest.clean = str if struct.get("cleaned") else None
+    return manifest
 
 
 def done_before(manifest: dict[str, Any]) -> frozenset[tuple[str, str]]:
@@ -156,8 +198,8 @@ def index(hosts: Sequence[HostManifest], title: str) -> str:
         data = host.as_struct()
         total = f"{data['objects']} objects, {human(data['bytes'])}"
         lines.append(f"{host.host}: {host.state}, {total}, {host.seconds:.1f} s")
-        if host.why:
-            lines.append(f"    {host.why}")
+        if data["why"]:
+            lines.append(f"    {data['why']}")
         lines += [f"    {line}" for line in _missing(data["requests"])]
     lines += [
         "",

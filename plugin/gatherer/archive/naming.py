@@ -21,23 +21,25 @@ def safe_parts(path: bytes) -> list[bytes]:
 def inner_link(parts: list[bytes], target: bytes) -> bytes:
     """Turn a link's target so that it stays below the host's files.
 
+    What goes up stands in front only: a name before `..` could be a link that leads further up
+    than its depth tells.
+
     Args:
-        parts: the components of the link's own path.
+        parts: the components of the link's own path; none of them is a link.
         target: as it was on the host; an absolute one becomes a relative one.
     """
     depth = len(parts) - 1
-    if target.startswith(b"/"):
-        return b"/".join([b".."] * depth + safe_parts(target)) or b"."
-    kept: list[bytes] = []
+    up = depth if target.startswith(b"/") else 0
+    down: list[bytes] = []
     for one in target.split(b"/"):
         if one == b"..":
-            if depth == 0:
-                continue  # above the root is the root
-            depth -= 1
+            if down:
+                down.pop()
+            elif up < depth:
+                up += 1  # above the root is the root
         elif one not in (b"", b"."):
-            depth += 1
-        kept.append(one)
-    return b"/".join(kept) or b"."
+            down.append(one)
+    return b"/".join([b".."] * up + down) or b"."
 
 
 def files_of(names: Iterable[str]) -> list[str]:

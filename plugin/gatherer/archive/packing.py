@@ -6,31 +6,32 @@ piece does not come in time the object is filled with zeros, told as incomplete,
 go. When contents are cleaned they change their length: then each is kept in a `Spool` until it is
 whole, and nobody waits for it.
 
-Nothing that a host says is trusted: names lose `..` and leading slashes, links are turned so that
-they stay within the host's own files, an object is stored once.
+Where an object lies, and whether it may, is `archive.placing`'s to say. What cannot be true ends
+the gathering of the host (`Untrue`), and nothing else.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+import tempfile
+from collections.abc import Iterator
+from typing import IO, Any, Final
 
 from twisted.internet.defer import DeferredLock
 from twisted.internet.interfaces import IDelayedCall
 
 from plugin.gatherer.archive.archive import Archive
-from plugin.gatherer.archive.digests import Digests
 from plugin.gatherer.archive.manifest import Entry, HostManifest
-from plugin.gatherer.archive.naming import inner_link, safe_parts
+from plugin.gatherer.archive.placing import STORED, Placing
 from plugin.gatherer.archive.tarring import Member
 from plugin.gatherer.cleaning.cleaning import Cleaner, CleanStream, looks_binary
-from plugin.gatherer.driver.gathering import Began, Finished, Outcome, Report
 from plugin.gatherer.protocol.records import Found, Missing, More, Record, decode
-from plugin.gatherer.worker.spool import Spool
+from plugin.gatherer.protocol.reports import Began, Finished, Outcome, Report
 
 STALL: Final = 15.0
 """Seconds that a host may keep the archive waiting in the middle of an object."""
 
-_NO_HOLES: Final[tuple[tuple[int, int], ...]] = ()
+_IN_MEMORY: Final = 1 << 20
+_PIECE: Final = 1 << 18
 _ZEROS: Final = bytes(1 << 18)
 _NOT_READ: Final = {"p": "a fifo", "s": "a socket", "b": "a block device", "c": "a device"}
 
@@ -43,7 +44,7 @@ class Packer:
         lock: held while a member is open in it.
         clock: has `callLater` and `seconds`.
         manifest: filled in.
-        prefix: the host's directory in the archive.
+        placing: the host's part of the archive.
         cleaner: cleans contents and names; None to leave them as they are.
     """
 
@@ -53,14 +54,14 @@ class Packer:
         lock: DeferredLock,
         clock: Any,
         manifest: HostManifest,
-        prefix: bytes,
+        placing: Placing,
         cleaner: Cleaner | None = None,
     ) -> None:
         self._archive = archive
         self._lock = lock
         self._clock = clock
         self.manifest = manifest
-        self.prefix = prefix
+        self.placing = placing
         self._cleaner = cleaner
         self._holding = False
         self._timer: IDelayedCall | None = None
@@ -70,9 +71,7 @@ class Packer:
         self._left = 0
         self._dropping = False
         self._stream: CleanStream | None = None
-        self._spool: Spool | None = None
-        self._whole = Digests()
-        self._cut: dict[bytes, int] = {}
+        self._spool: IO[bytes] | None = None
         self.current = ""
         self.content = 0
 
@@ -84,11 +83,6 @@ class Packer:
             await self._finished(report)
         else:
             await self._records(report.body)
-
-    def has(self, names: set[bytes]) -> None:
-        """Take note of members that are in the archive already."""
-        for name in names:
-            self._whole.add(name)
 
     async def end(self) -> None:
         """Close what is open: the host says nothing more."""
@@ -128,11 +122,18 @@ class Packer:
     async def _records(self, body: bytes) -> None:
         await self._acquire()
         try:
-            for record in decode(body):
+            for record in self._decoded(body):
                 self._record(record)
         finally:
             self._release()
         await self._archive.room()
+
+    @staticmethod
+    def _decoded(body: bytes) -> Iterator[Record]:
+        try:
+            yield from decode(body)
+        except ValueError as error:
+            raise Untrue(f"it sent what is no record: {error}") from error
 
     def _record(self, record: Record) -> None:
         if isinstance(record, Found):
@@ -149,87 +150,65 @@ class Packer:
             self._note_incomplete(self._found, words)
 
     def _begin(self, found: Found) -> None:
+        self._check(found)
         self._found, self._dropping = found, False
         if not self._wanted(found):
             self._dropping = True
             return
-        entry = self._entry
-        if entry is not None:
-            entry.objects += 1
-            entry.left_out += max(0, found.left_out)
-        member = self._member_of(found)
-        self._left = found.total
-        if found.kind == "f" and self._cleaner is not None:
-            self._begin_cleaning(found, member)
-        else:
-            self._archive.begin(member)
-            self._member = member
-        self._piece(found.piece)
-
-    def _wanted(self, found: Found) -> bool:
-        if found.code and not (found.kind == "d" and not found.total):
-            self._problem(found.path, found.code, found.text.decode("utf-8", "replace"))
-            if self._entry is not None:
-                self._entry.left_out += max(0, found.left_out)
-            return False
-        if found.code:  # a directory that was not descended into
-            self._problem(found.path, found.code, found.text.decode("utf-8", "replace"))
-        if found.kind in _NOT_READ:
-            self._problem(found.path, 0, f"{_NOT_READ[found.kind]} is not read")
-        if found.kind not in "flhd" or not safe_parts(found.path):
-            return False
-        if self._stored(found):
-            return False
+        self.placing.keep(self.placing.name(found.path), found.kind, found.left_out, found.total)
         if found.left_out:
             self._problem(found.path, 0, f"the first {found.left_out} bytes were left out")
+        if self._entry is not None:
+            self._entry.objects += 1
+            self._left_out(found.left_out)
+        self._left = found.total
+        if found.kind == "f" and self._cleaner is not None:
+            self._stream, self._spool = CleanStream(self._cleaner), _spool()
+        else:
+            self._member = self.placing.member(found)
+            self._archive.begin(self._member)
+        self._piece(found.piece)
+
+    def _check(self, found: Found) -> None:
+        if self._entry is None:
+            raise Untrue("it sent an object that belongs to no request")
+        limit = self._entry.wanted.limit
+        if limit and found.total > limit:
+            raise Untrue(f"it announced {found.total} bytes where {limit} were asked for")
+        if found.total and found.kind != "f":
+            raise Untrue(f"it announced content of something of kind {found.kind}")
+
+    def _wanted(self, found: Found) -> bool:
+        words = found.text.decode("utf-8", "replace")
+        if found.code and (found.kind != "d" or found.total):
+            self._problem(found.path, found.code, words)
+            self._left_out(found.left_out)
+            return False
+        if found.code:  # a directory that was not descended into
+            self._problem(found.path, found.code, words)
+        if found.kind in _NOT_READ:
+            self._problem(found.path, 0, f"{_NOT_READ[found.kind]} is not read")
+        if found.kind not in "flhd":
+            return False
+        refused = self.placing.refuses(found)
+        if refused and refused is not STORED:
+            self._problem(found.path, 0, refused)
+        return not refused and not self._left_out_whole(found)
+
+    def _left_out_whole(self, found: Found) -> bool:
+        if self._cleaner is None or not looks_binary(bytes(found.piece[:8192])):
+            return False
+        self._problem(found.path, 0, "binary, and so left out by cleaning")
+        self._left_out(found.total)
         return True
 
-    def _stored(self, found: Found) -> bool:
-        """Say whether this much of the object is in the archive already, and remember it."""
-        key = self._name(found.path)
-        if key in self._whole or (found.left_out and self._cut.get(key, -1) >= found.total):
-            return True
-        if found.left_out:
-            self._cut[key] = found.total
-        else:
-            self._whole.add(key)
-            self._cut.pop(key, None)
-        return False
+    def _left_out(self, count: int) -> None:
+        if self._entry is not None:
+            self._entry.left_out += max(0, count)
 
     def _problem(self, path: bytes, code: int, words: str) -> None:
         if self._entry is not None:
-            self._entry.problem(
-                self._clean_name(path).decode("utf-8", "backslashreplace"), code, words
-            )
-
-    def _clean_name(self, path: bytes) -> bytes:
-        return path if self._cleaner is None else self._cleaner.name(path)
-
-    def _name(self, path: bytes) -> bytes:
-        below = [b"files"] if path.startswith(b"/") else []
-        return b"/".join([self.prefix, *below, *safe_parts(self._clean_name(path))])
-
-    def _member_of(self, found: Found, size: int | None = None) -> Member:
-        link, stretches = b"", _NO_HOLES
-        if found.kind == "l":
-            link = inner_link(safe_parts(found.path), found.text)
-            link = self._clean_name(link)
-        elif found.kind == "h":
-            link = self._name(found.text)
-        elif found.kind == "f" and found.text and self._cleaner is None:
-            stretches = _stretches(found.text, found.total)
-        return Member(
-            self._name(found.path),
-            found.kind,
-            found.mode,
-            found.uid,
-            found.gid,
-            found.mtime,
-            found.total if size is None else size,
-            link,
-            stretches,
-            found.size,
-        )
+            self._entry.problem(path.decode("utf-8", "backslashreplace"), code, words)
 
     def _piece(self, piece: bytes | memoryview) -> None:
         if self._dropping or self._found is None:
@@ -252,11 +231,7 @@ class Packer:
     def _end_object(self) -> None:
         if self._stream is not None and self._spool is not None and self._found is not None:
             self._spool.write(self._stream.finish())
-            member = self._member_of(self._found, self._spool.kept)
-            self._archive.begin(member)
-            for piece in self._spool.pieces():
-                self._archive.data(piece)
-            self._archive.end(member)
+            self._pass_on(self.placing.member(self._found, self._spool.tell()), self._spool)
             self._spool.close()
             self._stream = self._spool = None
         elif self._member is not None:
@@ -264,15 +239,12 @@ class Packer:
         self._member = None
         self._dropping = True
 
-    def _begin_cleaning(self, found: Found, member: Member) -> None:
-        assert self._cleaner is not None
-        if looks_binary(bytes(found.piece[:8192])):
-            self._problem(found.path, 0, "binary, and so left out by cleaning")
-            if self._entry is not None:
-                self._entry.left_out += found.total
-            self._dropping = True
-            return
-        self._stream, self._spool = CleanStream(self._cleaner), Spool()
+    def _pass_on(self, member: Member, content: IO[bytes]) -> None:
+        content.seek(0)
+        self._archive.begin(member)
+        while piece := content.read(_PIECE):
+            self._archive.data(piece)
+        self._archive.end(member)
 
     # --- what is missing -------------------------------------------------------------------
 
@@ -298,7 +270,7 @@ class Packer:
 
     def _note_incomplete(self, found: Found, words: str) -> None:
         text = words.encode() + b"\n"
-        name = self._name(found.path) + b".INCOMPLETE"
+        name = self.placing.name(found.path) + b".INCOMPLETE"
         self._archive.whole(Member(name, "f", 0o644, size=len(text), mtime=found.mtime), text)
 
     async def _finished(self, report: Finished) -> None:
@@ -313,10 +285,9 @@ class Packer:
         self._entry, self._found, self.current = None, None, ""
 
 
-def _stretches(text: bytes, total: int) -> tuple[tuple[int, int], ...]:
-    """Read the map of a file with holes; one that does not fit its content is no map."""
-    numbers = text.split()
-    if len(numbers) % 2 or not all(one.isdigit() for one in numbers):
-        return ()
-    pairs = tuple((int(numbers[at]), int(numbers[at + 1])) for at in range(0, len(numbers), 2))
-    return pairs if sum(length for _, length in pairs) == total else ()
+def _spool() -> IO[bytes]:
+    return tempfile.SpooledTemporaryFile(_IN_MEMORY)
+
+
+class Untrue(Exception):
+    """What a host says cannot be; nothing more is taken from it."""

@@ -28,16 +28,19 @@ from twisted.internet.defer import (
 from twisted.internet.interfaces import IDelayedCall
 
 from plugin.gatherer.archive.archive import Archive
-from plugin.gatherer.archive.earlier import Earlier, contents
+from plugin.gatherer.archive.earlier import Earlier
 from plugin.gatherer.archive.manifest import Entry, HostManifest, index
-from plugin.gatherer.archive.naming import files_of
-from plugin.gatherer.archive.packing import Packer
+from plugin.gatherer.archive.naming import directory_name, files_of
+from plugin.gatherer.archive.packing import Packer, Untrue
+from plugin.gatherer.archive.placing import Placing
 from plugin.gatherer.archive.tarring import Member
 from plugin.gatherer.cleaning.cleaning import Cleaner
 from plugin.gatherer.cleaning.mapping import learned
-from plugin.gatherer.driver.gathering import Outcome
-from plugin.gatherer.driver.sources import HostLost, Source
-from plugin.gatherer.wanted.profiles import Paths, Wanted
+from plugin.gatherer.collect import resuming
+from plugin.gatherer.collect.host import Host
+from plugin.gatherer.driver.sources import HostLost
+from plugin.gatherer.protocol.reports import Outcome
+from plugin.gatherer.wanted.profiles import Wanted
 
 PATIENCE_AT_STOP: Final = 10.0
 """Seconds that hosts have to bring their present request to its end when all is stopped."""
@@ -49,30 +52,6 @@ class Exit(IntEnum):
     FULL = 0
     PARTIAL = 3
     NOTHING = 4
-
-
-@define(eq=False)
-class Host:
-    """A host that is gathered, and how far it is; the live table shows this."""
-
-    name: str
-    source: Source
-    state: str = "waiting"
-    why: str = ""
-    packer: Packer | None = None
-    began: float = 0.0
-    ended: float = 0.0
-    running: Deferred[None] | None = None
-
-    @property
-    def content(self) -> int:
-        """Bytes that have come."""
-        return 0 if self.packer is None else self.packer.content
-
-    @property
-    def current(self) -> str:
-        """The request that it is at."""
-        return "" if self.packer is None else self.packer.current
 
 
 @define(eq=False)
@@ -107,6 +86,8 @@ class Collecting:
         Raises:
             ArchiveError: it cannot be written.
         """
+        if self.earlier is not None:
+            resuming.check(self.earlier, cleaned=self.cleaner is not None)
         archive = Archive(self.path, self.reactor.callFromThread)
         try:
             exit_code = await self._all(archive)
@@ -140,13 +121,15 @@ class Collecting:
         lock, slots = DeferredLock(), DeferredSemaphore(self.at_once)
         top = self._top()
         shown = [self._shown(host.name) for host in self.hosts]
+        clean = None if self.cleaner is None else self.cleaner.text
         for host, given, name in zip(self.hosts, shown, files_of(shown), strict=True):
-            manifest = HostManifest(given, self._entries(given))
+            manifest = HostManifest(given, self._entries(given), clean)
             self.manifests.append(manifest)
-            prefix = top + b"/" + name.encode()
-            host.packer = Packer(archive, lock, self.reactor, manifest, prefix, self.cleaner)
+            placing = Placing(top + b"/" + name.encode(), self.cleaner)
+            host.packer = Packer(archive, lock, self.reactor, manifest, placing, self.cleaner)
         if self.earlier is not None:
-            await self._take_over(archive, self.earlier, top)
+            placings = [host.packer.placing for host in self.hosts if host.packer is not None]
+            await resuming.copy(self.earlier, archive, top, placings)
         running = [slots.run(self._start, host) for host in self.hosts]
         await gatherResults(running)
         await self._tell_about(archive, top)
@@ -163,16 +146,8 @@ class Collecting:
 
     def _entries(self, host: str) -> list[Entry]:
         entries = [Entry(one) for one in self.wanted]
-        if self.earlier is None:
-            return entries
-        done = self.earlier.done(host)
-        structs = self.earlier.manifests.get(host, {}).get("requests", ())
-        for entry in entries:
-            key = ("paths" if isinstance(entry.wanted, Paths) else "command", entry.wanted.label)
-            if key in done:
-                entry.take_over(
-                    next(one for one in structs if (one["kind"], one["request"]) == key)
-                )
+        if self.earlier is not None:
+            resuming.take_over(self.earlier, host, entries, self._shown)
         return entries
 
     # --- before ----------------------------------------------------------------------------
@@ -194,21 +169,6 @@ class Collecting:
 
         return Deferred.fromCoroutine(learn())
 
-    async def _take_over(self, archive: Archive, earlier: Earlier, top: bytes) -> None:
-        kept: set[bytes] = set()
-        for member, content in contents(earlier, top):
-            if member.name in kept:
-                continue
-            kept.add(member.name)
-            archive.begin(member)
-            for piece in content():
-                archive.data(piece)
-                await archive.room()
-            archive.end(member)
-        for host in self.hosts:
-            assert host.packer is not None
-            host.packer.has(kept)
-
     # --- a host ----------------------------------------------------------------------------
 
     def _start(self, host: Host) -> Deferred[None]:
@@ -227,7 +187,7 @@ class Collecting:
         try:
             if missing and not self.stopped:
                 await host.source.run(missing, packer.take)
-        except HostLost as lost:
+        except (HostLost, Untrue) as lost:
             host.why = str(lost)
         except CancelledError:
             host.why = "it did not come to an end when everything was stopped"
@@ -245,7 +205,7 @@ class Collecting:
             entry.outcome = Outcome.LOST if entry.objects else Outcome.SKIPPED
             entry.why = entry.why or why or "the host ended without a word about it"
         if missing or host.why:
-            manifest.why = self._shown(why)
+            manifest.why = why
 
     # --- after -----------------------------------------------------------------------------
 
@@ -253,17 +213,19 @@ class Collecting:
         stamp = int(self.now()) * 10**9
         for host, manifest in zip(self.hosts, self.manifests, strict=True):
             assert host.packer is not None
-            name = host.packer.prefix + b"/manifest.json"
-            self._text(archive, name, self._cleaned(manifest.as_json()), stamp)
+            name = host.packer.placing.prefix + b"/manifest.json"
+            self._text(archive, name, manifest.as_json(), stamp)
+        for manifest in self._only_earlier():
+            self.manifests.append(manifest)
+            name = b"/".join([top, directory_name(manifest.host).encode(), b"manifest.json"])
+            self._text(archive, name, manifest.as_json(), stamp)
         title = f"Gathered on {datetime.fromtimestamp(self.now(), UTC):%Y-%m-%d %H:%M} UTC"
-        text = self._cleaned(index(self.manifests, title))
-        self._text(archive, top + b"/index.txt", text, stamp)
+        self._text(archive, top + b"/index.txt", index(self.manifests, title), stamp)
 
-    def _cleaned(self, text: str) -> str:
-        # names only: taking secrets out of JSON would break it
-        if self.cleaner is None:
-            return text
-        return self.cleaner.name(text.encode(errors="replace")).decode(errors="replace")
+    def _only_earlier(self) -> list[HostManifest]:
+        if self.earlier is None:
+            return []
+        return resuming.not_again(self.earlier, [one.host for one in self.manifests])
 
     @staticmethod
     def _text(archive: Archive, name: bytes, text: str, stamp: int) -> None:
@@ -275,6 +237,3 @@ class Collecting:
         if states <= {"full"}:
             return Exit.FULL
         return Exit.NOTHING if states == {"nothing"} else Exit.PARTIAL
-
-
-__all__ = ["Collecting", "Exit", "Host"]

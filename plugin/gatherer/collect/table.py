@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 
 from plugin.gatherer.archive.manifest import human
-from plugin.gatherer.collect.collecting import Host
+from plugin.gatherer.collect.host import Host
 
 _ROUGH = {"full": "green", "partial": "yellow", "nothing": "red", "gathering": "cyan"}
 

@@ -1,10 +1,10 @@
-"""Runs a worker over pipes and asks it things: the transport of the client's side.
+"""Runs a worker over pipes and asks it things.
 
-How it works. `Launch` says how a worker is started and how a signal reaches it: a local process is
-signalled directly; over `ssh` or into a container a second command carries the signal, with the
-process id that `version` tells. Every request has a time limit of its own, counted from the moment
-at which the worker is at it. When it passes, the request, and only it, is interrupted; when the
-worker does not come back to its prompt even then, it is killed and `WorkerLost` says so.
+How it works. `driver.process` has the process and its pipes, `protocol.answers` reads what comes,
+`driver.watch` has the clocks; here each answer finds the one who asked. Every request has a time
+limit of its own, counted from the moment at which the worker is at it. When it passes, the request,
+and only it, is interrupted; when the worker does not come back to its prompt even then, it is
+killed and `WorkerLost` says so.
 
 While a request runs, SIGUSR1 asks the worker now and then whether it lives; `last_alive` is when
 it last said anything.
@@ -12,23 +12,15 @@ it last said anything.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
-import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from attrs import define
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ProcessExitedAlready
-from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.protocol import ProcessProtocol
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from plugin.gatherer.driver.launch import Launch
-from plugin.gatherer.driver.pipe import PIPE_SIZE, Stdout
+from plugin.gatherer.driver.process import WorkerProcess
+from plugin.gatherer.driver.watch import Watch
 from plugin.gatherer.protocol.answers import (
     Alive,
     Answered,
@@ -40,11 +32,6 @@ from plugin.gatherer.protocol.answers import (
     Prompted,
     Unknown,
 )
-
-_log = Logger()
-
-ALIVE_EVERY: Final = 5.0
-"""Seconds between two questions whether the worker lives, while a request runs."""
 
 
 class RequestInterrupted(Exception):
@@ -65,35 +52,41 @@ class _Ticket:
 
     answer: Deferred[tuple[bytes, ...]]
     limit: float
-    timer: IDelayedCall | None = None
     reason: str = ""
 
 
-class Driver(ProcessProtocol):
+class Driver:
     """One worker.
 
     Args:
         reactor: starts processes, reads descriptors, and has the clock.
         launch: how the worker is started.
+
+    Attributes:
+        last_alive: when the worker last said anything, in the reactor's seconds.
+        complaints: the last of what it said on stderr.
     """
 
     def __init__(self, reactor: Any, launch: Launch) -> None:
         self._reactor = reactor
         self._launch = launch
         self._client = Client()
-        self._stdout: Stdout | None = None
+        self._process = WorkerProcess(
+            reactor, launch, self._hear, self._complained, self._stdout_closed, self._ended
+        )
+        self._watch = Watch(
+            reactor, launch.patience, self.interrupt, self._ask_alive, self._give_up
+        )
         self._started: Deferred[None] = Deferred()
-        self._ended: list[Deferred[None]] = []
         self._lost = ""
-        self._gone = False
-        self._killer: IDelayedCall | None = None
-        self._asking: IDelayedCall | None = None
-        self._returning: IDelayedCall | None = None
-        self._timed: Asked | None = None
         self._known: frozenset[bytes] = frozenset()
-        self.pid = 0
         self.last_alive = reactor.seconds()
         self.complaints = b""
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id, where it runs."""
+        return self._process.pid
 
     # --- life ------------------------------------------------------------------------------
 
@@ -103,21 +96,10 @@ class Driver(ProcessProtocol):
         Raises:
             WorkerLost: it does not start.
         """
-        readable, writable = os.pipe2(os.O_CLOEXEC)
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(readable, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
-        self._stdout = Stdout(self._reactor, readable, self._hear, self._stdout_closed)
-        environment = {**os.environ, **dict(self._launch.environment)}
-        environment["PYTHONPATH"] = os.pathsep.join(one for one in sys.path if one)
-        command = self._launch.command
         try:
-            self._reactor.spawnProcess(
-                self, command[0], command, env=environment, childFDs={0: "w", 1: writable, 2: "r"}
-            )
+            self._process.start()
         except OSError as error:
-            self._lose(f"cannot start {command[0]}: {error.strerror}")
-        finally:
-            os.close(writable)
+            self._lose(f"cannot start {self._launch.command[0]}: {error.strerror}")
         timer = self._reactor.callLater(
             self._launch.start_limit, self._give_up, "it came to no prompt"
         )
@@ -131,50 +113,22 @@ class Driver(ProcessProtocol):
     async def _introduce(self) -> None:
         for line in (await self.ask(b"version"))[1:]:
             word, _, rest = line.partition(b" ")
-            if word == b"pid":
-                self.pid = int(rest)
+            if word == b"pid" and rest.isdigit():
+                self._process.pid = int(rest)
             elif word == b"requests":
                 self._known = frozenset(rest.split())
 
     async def stop(self) -> None:
         """End the worker; when it does not go, it is killed."""
-        if self._gone:
-            return
-        ended: Deferred[None] = Deferred()
-        self._ended.append(ended)
-        if not self._lost and self.transport is not None:
+        if not self._lost:
             if self._client.waiting:
-                self.signal("INT")
-            self.transport.write(b"exit\n")
-            self.transport.closeStdin()
-        self._killer = self._killer or self._reactor.callLater(self._launch.patience, self._kill)
-        await ended
-
-    def signal(self, name: str) -> None:
-        """Send INT, USR1 or KILL to the worker."""
-        if self._launch.signal and self.pid:
-            words = {"signal": name, "pid": self.pid}
-            command = [one.format(**words) for one in self._launch.signal]
-            self._reactor.spawnProcess(ProcessProtocol(), command[0], command, env=dict(os.environ))
-        elif not self._launch.signal and self.transport is not None:
-            with contextlib.suppress(ProcessExitedAlready):
-                self.transport.signalProcess(name)
-
-    def _kill(self) -> None:
-        self._spare_killer()
-        self.signal("KILL")
-        if self._launch.signal and self.transport is not None:
-            with contextlib.suppress(ProcessExitedAlready):
-                self.transport.signalProcess("KILL")
-
-    def _spare_killer(self) -> None:
-        if self._killer is not None and self._killer.active():
-            self._killer.cancel()
-        self._killer = None
+                self._process.signal("INT")
+            self._process.write(b"exit\n")
+        await self._process.end()
 
     def _give_up(self, why: str) -> None:
         self._lose(why)
-        self._kill()
+        self._process.kill()
 
     # --- asking ----------------------------------------------------------------------------
 
@@ -206,9 +160,8 @@ class Driver(ProcessProtocol):
             answer.errback(RequestUnknown(f"it does not know {name.decode()}"))
             return answer
         asked = Asked(name, piece, _Ticket(answer, limit))
-        assert self.transport is not None
-        self.transport.write(self._client.ask(asked, *params))
-        self._watch()
+        self._process.write(self._client.ask(asked, *params))
+        self._look()
         return answer
 
     def interrupt(self, reason: str = "interrupted on demand") -> None:
@@ -217,39 +170,15 @@ class Driver(ProcessProtocol):
         if current is None or self._lost:
             return
         _ticket(current).reason = reason
-        self.signal("INT")
-        if self._returning is None:
-            self._returning = self._reactor.callLater(
-                self._launch.patience,
-                self._give_up,
-                f"it did not come back from an interrupt ({reason})",
-            )
+        self._process.signal("INT")
+        self._watch.interrupted(reason)
 
-    def _watch(self) -> None:
-        """Give what the worker is at its time."""
+    def _look(self) -> None:
         current = self._client.current
-        if current is self._timed:
-            return
-        self._cancel_timers()
-        self._timed = current
-        if current is not None:
-            ticket = _ticket(current)
-            words = f"it took longer than {ticket.limit:g} s"
-            ticket.timer = self._reactor.callLater(ticket.limit, self.interrupt, words)
-            self._asking = self._reactor.callLater(ALIVE_EVERY, self._ask_alive)
-
-    def _cancel_timers(self) -> None:
-        timers = [self._asking, self._returning]
-        if self._timed is not None:
-            timers.append(_ticket(self._timed).timer)
-        for timer in timers:
-            if timer is not None and timer.active():
-                timer.cancel()
-        self._asking = self._returning = None
+        self._watch.at(current, 0.0 if current is None else _ticket(current).limit)
 
     def _ask_alive(self) -> None:
-        self.signal("USR1")
-        self._asking = self._reactor.callLater(ALIVE_EVERY, self._ask_alive)
+        self._process.signal("USR1")
 
     # --- hearing ---------------------------------------------------------------------------
 
@@ -262,10 +191,9 @@ class Driver(ProcessProtocol):
             return
         for event in events:
             self._happened(event)
-        self._watch()
+        self._look()
 
-    def errReceived(self, data: bytes) -> None:
-        """Take what the worker says on stderr."""
+    def _complained(self, data: bytes) -> None:
         self.complaints = (self.complaints + data)[-4096:]
         for event in self._client.hear_complaints(data):
             self._happened(event)
@@ -289,29 +217,16 @@ class Driver(ProcessProtocol):
     # --- the end ---------------------------------------------------------------------------
 
     def _stdout_closed(self) -> None:
-        if not self._gone:
-            self._lose("it closed its output")
-            self._killer = self._killer or self._reactor.callLater(
-                self._launch.patience, self._kill
-            )
+        self._lose("it closed its output")
 
-    def processEnded(self, reason: Failure) -> None:
-        """Take note that the process is gone."""
-        self._gone = True
-        self._spare_killer()
-        words = reason.getErrorMessage().rstrip(".")
+    def _ended(self, words: str) -> None:
         tail = self.complaints.strip().rpartition(b"\n")[2].decode(errors="replace")
         self._lose(f"{words} ({tail})" if tail and tail != "ALIVE" else words)
-        ended, self._ended = self._ended, []
-        for one in ended:
-            one.callback(None)
 
     def _lose(self, why: str) -> None:
         self._lost = self._lost or why
-        self._cancel_timers()
-        self._timed = None
-        if self._stdout is not None:
-            self._stdout.close()
+        self._watch.rest()
+        self._process.close_stdout()
         if not self._started.called:
             self._started.errback(WorkerLost(self._lost))
         waiting, self._client.waiting = list(self._client.waiting), type(self._client.waiting)()

@@ -14,14 +14,14 @@ import errno
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from enum import Enum
 from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from plugin.gatherer.driver.driver import Driver, RequestInterrupted, RequestUnknown, WorkerLost
 from plugin.gatherer.driver.launch import Launch
 from plugin.gatherer.protocol.records import PIECE, Found, More, encode
+from plugin.gatherer.protocol.reports import Began, Finished, Outcome, Records, Report
 from plugin.gatherer.wanted.profiles import Paths, Run, Wanted
 
 WINDOW: Final = 12
@@ -34,52 +34,6 @@ MOST_WORKERS: Final = 4
 """Workers that are started for one host before it is given up."""
 
 
-class Outcome(Enum):
-    """How a request ended."""
-
-    DONE = "done"
-    PARTLY = "partly"
-    FAILED = "failed"
-    REFUSED = "refused"
-    LOST = "lost"
-    SKIPPED = "skipped"
-
-
-@frozen
-class Began:
-    """A request is begun; `index` is its place in the list."""
-
-    index: int
-    label: str
-
-
-@frozen
-class Records:
-    """Objects, or pieces of one."""
-
-    body: bytes
-
-
-@frozen
-class Finished:
-    """A request has ended.
-
-    Attributes:
-        index: its place in the list.
-        outcome: how.
-        code: 0, an errno, or a command's exit code.
-        why: what a person should know, or nothing.
-        seconds: it took.
-    """
-
-    index: int
-    outcome: Outcome
-    code: int = 0
-    why: str = ""
-    seconds: float = 0.0
-
-
-Report = Began | Records | Finished
 Tell = Callable[[Report], Awaitable[None]]
 
 

@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 _NOTHING = re.compile(rb"(?!)")
 
@@ -99,3 +100,7 @@ def _fnmatch(pattern: bytes) -> bytes:
     # one character a byte, as fnmatch itself does it; the end mark is ours to set
     text = fnmatch.translate((pattern.rstrip(b"/") or b"/").decode("latin-1"))
     return text[:-2].encode("latin-1")
+
+
+NOTHING_BARRED: Final = Barred()
+"""No patterns."""

@@ -116,13 +116,17 @@ class _Columns:
     def order(self, others: array[int], limit: int) -> Iterator[tuple[int, int]]:
         """Give (offset, share) of what is no file, and then of the files, newest first."""
         cut = level(self._sizes, limit)
-        spare = limit - sum(min(size, cut) for size in self._sizes) if cut >= 0 else 0
+        spare = limit - sum(self._sizes if cut < 0 else (min(one, cut) for one in self._sizes))
         for at in others:
-            yield at, cut
+            yield at, limit
         for index in sorted(range(len(self._at)), key=self._times.__getitem__, reverse=True):
-            more = 1 if 0 <= cut < self._sizes[index] and spare else 0
+            size = self._sizes[index]
+            if cut < 0:
+                # it may have grown meanwhile, or hold something though it announces nothing
+                yield self._at[index], size + spare
+                continue
+            more = 1 if cut < size and spare else 0
             spare -= more
-            # a file that announces nothing may still hold something: its share is the level
             yield self._at[index], cut + more
 
 

@@ -22,10 +22,14 @@ regular file with holes is its map: offset and length of each stretch of data, i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 PIECE = 1 << 20
 """Bytes of a body at most; also what one reply of a conversation carries at most."""
+
+
+_MOST: Final = (1 << 63) - 1
+_MOST_MODE: Final = 0o7777
 
 
 class Found(NamedTuple):
@@ -111,27 +115,34 @@ def decode(body: bytes) -> Iterator[Record]:
 
 def _record(fields: list[bytes], view: memoryview, at: int) -> tuple[Record, int]:
     if fields[0] == b"o" and len(fields) == 13:
-        path, text, piece = int(fields[10]), int(fields[11]), int(fields[12])
-        middle, start = at + path, at + path + text
-        mode, uid, gid, mtime = int(fields[3], 8), int(fields[4]), int(fields[5]), int(fields[6])
-        found = Found(
-            int(fields[1]),
-            fields[2].decode("ascii"),
-            mode,
-            uid,
-            gid,
-            mtime,
-            int(fields[7]),
-            int(fields[8]),
-            int(fields[9]),
-            bytes(view[at:middle]),
-            bytes(view[middle:start]),
-            view[start : start + piece],
-        )
-        return found, path + text + piece
+        return _found(fields, view, at)
     if fields[0] == b"+" and len(fields) == 2:
-        return More(view[at : at + int(fields[1])]), int(fields[1])
+        length = _number(fields[1])
+        return More(view[at : at + length]), length
     if fields[0] == b"!" and len(fields) == 4:
-        length = int(fields[3])
-        return Missing(int(fields[1]), int(fields[2]), bytes(view[at : at + length])), length
-    raise ValueError(f"{fields[0]!r} begins no record")
+        code, zeros, length = (_number(one) for one in fields[1:])
+        return Missing(code, zeros, bytes(view[at : at + length])), length
+    raise ValueError(f"{fields[0][:20]!r} begins no record")
+
+
+def _found(fields: list[bytes], view: memoryview, at: int) -> tuple[Found, int]:
+    path, text, piece = (_number(one) for one in fields[10:])
+    middle, start = at + path, at + path + text
+    mode, mtime = _number(fields[3], 8), int(fields[6])
+    uid, gid, total, size = (_number(fields[n]) for n in (4, 5, 7, 9))
+    left_out = -1 if fields[8] == b"-1" else _number(fields[8])
+    if len(fields[2]) != 1 or mode > _MOST_MODE or abs(mtime) > _MOST or piece > total:
+        raise ValueError("an object is announced that cannot be")
+    where, words = bytes(view[at:middle]), bytes(view[middle:start])
+    code, kind = _number(fields[1]), fields[2].decode("ascii")
+    content = view[start : start + piece]
+    return (
+        Found(code, kind, mode, uid, gid, mtime, total, left_out, size, where, words, content),
+        path + text + piece,
+    )
+
+
+def _number(text: bytes, base: int = 10) -> int:
+    if not text.isdigit() or len(text) > 22 or (number := int(text, base)) > _MOST:
+        raise ValueError(f"{text[:30]!r} is no number that may stand here")
+    return number

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from plugin.gatherer.driver.gathering import Began, Finished, Outcome, Records, Report
+from plugin.gatherer.protocol.reports import Began, Finished, Outcome, Records, Report
 
 
 class NoReport(ValueError):

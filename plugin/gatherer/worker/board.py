@@ -16,7 +16,6 @@ from typing import Final
 
 from attrs import Factory, define
 
-from plugin.gatherer.files.paths import Barred
 from plugin.gatherer.files.tree import Tree
 from plugin.gatherer.protocol.records import PIECE
 
@@ -115,10 +114,6 @@ class Reach:
         self.board.note(TOUCHED, path)
 
 
-NOTHING_BARRED: Final = Barred()
-"""No excluded patterns."""
-
-
 def pack(values: Iterable[bytes]) -> bytes:
     """Join values, each with its length before it."""
     return b"".join(_LENGTH.pack(len(one)) + one for one in values)
@@ -148,13 +143,3 @@ def number(text: bytes) -> int:
 def framed(text: bytes) -> bytes:
     """Give a value with its length before it, as the seed asks for what may not be one line."""
     return b"%d\n%b\n" % (len(text), text)
-
-
-def words(error: OSError) -> bytes:
-    """Give what an error says, for an answer's text."""
-    return (error.strerror or str(error)).encode(errors="replace")
-
-
-def code_of(error: OSError) -> int:
-    """Give the errno of an error, never 0."""
-    return error.errno or errno.EIO

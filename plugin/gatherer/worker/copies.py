@@ -7,22 +7,14 @@ import os
 import struct
 
 from plugin.gatherer.files.copying import Copier, open_below, open_parent
-from plugin.gatherer.files.paths import Barred
+from plugin.gatherer.files.paths import NOTHING_BARRED, Barred
 from plugin.gatherer.files.plan import Plan
-from plugin.gatherer.files.source import NO_LIMIT, Source, failed, take
+from plugin.gatherer.files.source import NO_LIMIT, Source, code_of, words_of
+from plugin.gatherer.files.taking import failed, take
 from plugin.gatherer.files.tree import locate
 from plugin.gatherer.files.walk import Item, Walk
 from plugin.gatherer.protocol.records import Found
-from plugin.gatherer.worker.board import (
-    NOTHING_BARRED,
-    PARTIAL,
-    Reach,
-    code_of,
-    framed,
-    number,
-    unpack,
-)
-from plugin.gatherer.worker.board import words as words_of
+from plugin.gatherer.worker.board import PARTIAL, Reach, framed, number, unpack
 
 _COPIED = "fld"
 

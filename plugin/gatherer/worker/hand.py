@@ -16,7 +16,6 @@ files. It dies with the worker. It holds no state that a next hand could not do 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import socket
@@ -30,18 +29,13 @@ from plugin.gatherer.files.tree import Tree, open_files_here, open_scratch
 from plugin.gatherer.worker import looking
 from plugin.gatherer.worker.board import Board, Memory, Reach, pack, unpack
 from plugin.gatherer.worker.copies import Copies
+from plugin.gatherer.worker.processes import die_with_parent
 from plugin.gatherer.worker.pulling import Pulling
 
 REPLY: Final = struct.Struct("<cIIq")
 """What comes back: P, D or X, where in the area, how many bytes, the position in the plan."""
 
 _LENGTH: Final = struct.Struct("<I")
-_PR_SET_PDEATHSIG: Final = 1
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent ends, however it ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Hand:

@@ -19,7 +19,7 @@ from attrs import frozen
 from plugin.gatherer.protocol.requests import Request
 from plugin.gatherer.worker import hand
 from plugin.gatherer.worker.board import PARTIAL, TOUCHED, Board, Memory
-from plugin.gatherer.worker.shell import PATIENCE
+from plugin.gatherer.worker.processes import PATIENCE
 
 _WALKING: Final = (b"plan", b"pull", b"globcp")
 

@@ -6,9 +6,11 @@ import errno
 import glob
 import os
 
+from plugin.gatherer.files.paths import NOTHING_BARRED
+from plugin.gatherer.files.source import code_of, words_of
 from plugin.gatherer.files.tree import kind_of, locate
 from plugin.gatherer.protocol.records import PIECE
-from plugin.gatherer.worker.board import NOTHING_BARRED, Reach, code_of, framed, number, words
+from plugin.gatherer.worker.board import Reach, framed, number
 
 
 def _names(reach: Reach, pattern: bytes) -> list[bytes]:
@@ -44,7 +46,7 @@ def stat(reach: Reach, params: list[bytes]) -> None:
         numbers = (status.st_mode & 0o7777, status.st_uid, status.st_gid, status.st_size)
         mtime = status.st_mtime_ns
     except OSError as error:
-        code, text = code_of(error), words(error)
+        code, text = code_of(error), words_of(error)
     reach.say(b"%d\n%b\n%o\n%d\n%d\n%d\n" % (code, kind.encode(), *numbers))
     reach.say(b"%d.%09d\n" % divmod(mtime, 10**9) + framed(text))
 
@@ -56,7 +58,7 @@ def read(reach: Reach, params: list[bytes]) -> None:
     try:
         size, data = _piece(reach, path, number(offset), min(number(most) or PIECE, PIECE))
     except OSError as error:
-        code, text = code_of(error), words(error)
+        code, text = code_of(error), words_of(error)
     reach.say(b"%d\n%d\n" % (code, size) + framed(data) + framed(text))
 
 

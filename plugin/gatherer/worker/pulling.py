@@ -14,10 +14,10 @@ from collections.abc import Iterator
 
 from plugin.gatherer.files.paths import Barred
 from plugin.gatherer.files.plan import Plan
-from plugin.gatherer.files.source import Source
+from plugin.gatherer.files.source import Source, code_of, words_of
 from plugin.gatherer.files.walk import Item, Walk
 from plugin.gatherer.protocol.records import PIECE, Missing, encode, head_of
-from plugin.gatherer.worker.board import Reach, code_of, framed, number, words
+from plugin.gatherer.worker.board import Reach, framed, number
 from plugin.gatherer.worker.copies import item_source
 
 HEAD = 32
@@ -53,7 +53,7 @@ class Pulling:
         try:
             count = self._walk(*params)
         except OSError as error:
-            code, text = code_of(error), words(error)
+            code, text = code_of(error), words_of(error)
             os.ftruncate(self._reach.memory.plan, 0)
         self._items = self._plan.read(0)
         self._reach.say(b"%d\n%d\n" % (code, count) + framed(text))

@@ -9,54 +9,27 @@ by a double fork.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
-import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from plugin.gatherer.worker.hand import die_with_parent
+from plugin.gatherer.protocol.requests import Request
+from plugin.gatherer.worker.processes import (
+    PATIENCE,
+    descendants,
+    die_with_parent,
+    reap,
+    wait_for,
+)
 from plugin.gatherer.worker.spool import Spool
 
-_PR_SET_CHILD_SUBREAPER: Final = 36
 _CHUNK: Final = 1 << 18
 
 GRACE: Final = 0.3
 """Seconds between SIGTERM and SIGKILL."""
-
-PATIENCE: Final = 1.0
-"""Seconds that a killed process may take to go; one in the kernel's hands may never go."""
-
-
-def adopt_descendants() -> None:
-    """Ask the kernel to make this process the parent of its orphaned descendants."""
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
-
-
-def descendants(process: int) -> set[int]:
-    """Give every living process below that one, as far as /proc tells."""
-    parents: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                parents.setdefault(_parent(name), []).append(int(name))
-    found: set[int] = set()
-    waiting = [process]
-    while waiting:
-        for child in parents.get(waiting.pop(), ()):
-            if child not in found:
-                found.add(child)
-                waiting.append(child)
-    return found
-
-
-def _parent(name: str) -> int:
-    with open(f"/proc/{name}/stat", "rb") as file:
-        fields = file.read().rpartition(b")")[2].split()
-    return 0 if fields[0] == b"Z" else int(fields[1])
 
 
 class Command:
@@ -146,34 +119,17 @@ class Command:
         mine = descendants(os.getpid()) - self._spare
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGTERM)
-        self._wait(mine, GRACE)
+        wait_for(mine, GRACE)
         until = time.monotonic() + PATIENCE
         while mine := descendants(os.getpid()) - self._spare:
             for one in mine:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(one, signal.SIGKILL)
-            self._wait(mine, 0.05)
+            wait_for(mine, 0.05)
             if time.monotonic() > until:
                 break
         self.code = self._process.poll()
         reap(self._spare)
-
-    def _wait(self, processes: set[int], seconds: float) -> None:
-        until = time.monotonic() + seconds
-        watches = []
-        for one in processes:
-            with contextlib.suppress(OSError):
-                watches.append(os.pidfd_open(one))
-        poll = select.poll()
-        for watch in watches:
-            poll.register(watch, select.POLLIN)
-        left = len(watches)
-        while left and (rest := until - time.monotonic()) > 0:
-            for watch, _ in poll.poll(rest * 1000):
-                poll.unregister(watch)
-                left -= 1
-        for watch in watches:
-            os.close(watch)
 
     def close(self) -> None:
         """Let go of pipes and spools."""
@@ -190,14 +146,35 @@ class Command:
             spool.close()
 
 
-def reap(spare: Iterable[int] = ()) -> None:
-    """Collect orphans that ended in this process's care, but for those that others wait for."""
-    keep = set(spare)
-    while True:
-        try:
-            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            return
-        if ended is None or ended.si_pid in keep:
-            return
-        os.waitpid(ended.si_pid, os.WNOHANG)
+def most_of(request: Request) -> int:
+    """Give how many bytes of each stream a request that runs a command wants, 0 for all."""
+    most = request.params[-1] if len(request.params) > 1 else b"0"
+    return int(most) if most.isdigit() and len(most) < 18 else 0
+
+
+def said(request: Request, command: Command) -> Iterator[bytes]:
+    """Give the answer of `exec` and `run`, piece by piece."""
+    name = request.name.removesuffix(b"0")
+    yield b"%d\n" % (command.code or 0)
+    for spool in command.streams:
+        left = b"%d\n" % spool.left_out if name == b"run" else b""
+        yield left + b"%d\n" % spool.kept
+        yield from spool.pieces()
+        yield b"\n"
+
+
+def stored(request: Request, command: Command, store: Callable[[bytes, int, int], bytes]) -> bytes:
+    """Have the streams written into the files of `exec2file`; give its answer.
+
+    Args:
+        request: what was asked.
+        command: ended.
+        store: writes so many bytes of a descriptor into a file, and gives the code.
+    """
+    lines = [b"%d\n" % (command.code or 0)]
+    for path, spool in zip(request.params[1:3], command.streams, strict=True):
+        code, size = b"0", spool.kept
+        if path:
+            code = store(path, size, spool.straightened())
+        lines.append(b"%b\n%d\n%d\n" % (code, size if code == b"0" else 0, spool.left_out > 0))
+    return b"".join(lines)

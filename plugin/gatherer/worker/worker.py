@@ -16,7 +16,7 @@ import os
 import select
 import signal
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from types import FrameType
 from typing import Final
 
@@ -32,7 +32,8 @@ from plugin.gatherer.protocol.session import (
     Stop,
 )
 from plugin.gatherer.worker.hands import Answer, HandLost, Hands, Words
-from plugin.gatherer.worker.shell import Command, adopt_descendants, reap
+from plugin.gatherer.worker.processes import adopt_descendants, reap
+from plugin.gatherer.worker.shell import Command, most_of, said, stored
 
 _CHUNK: Final = 1 << 16
 _SIGNALS: Final = (signal.SIGINT, signal.SIGUSR1, signal.SIGTERM, signal.SIGHUP)
@@ -215,21 +216,19 @@ class Worker:
             self._hands.ask(request)
 
     def _start_command(self, request: Request) -> None:
-        line, *rest = request.params
-        most = rest[-1] if rest else b"0"
-        limit = int(most) if most.isdigit() and len(most) < 18 else 0
-        self._command = Command(line, limit, self._root, self._hands.processes)
+        limit = most_of(request)
+        self._command = Command(request.params[0], limit, self._root, self._hands.processes)
         self._check_command()
 
     def _check_command(self) -> None:
-        command = self._command
-        if command is None or not command.done:
+        command, request = self._command, self._session.current
+        if command is None or request is None or not command.done:
             return
-        request = self._session.current
-        assert request is not None
-        # storing may hang and be interrupted: it comes before the answer begins
-        stored = [self._stored(request, command)] if request.name.startswith(b"exec2") else None
-        answer = stored or self._said(request, command)
+        if request.name.startswith(b"exec2"):
+            # storing may hang and be interrupted: it comes before the answer begins
+            answer = iter([self._stored(request, command)])
+        else:
+            answer = said(request, command)
         self._session.answering()
         for piece in answer:
             write_all(self._stdout, piece)
@@ -238,40 +237,28 @@ class Worker:
         reap(self._hands.processes)
         self._carry_out(self._session.answered())
 
-    def _said(self, request: Request, command: Command) -> Iterator[bytes]:
-        name = request.name.removesuffix(b"0")
-        yield b"%d\n" % (command.code or 0)
-        for spool in command.streams:
-            left = b"%d\n" % spool.left_out if name == b"run" else b""
-            yield left + b"%d\n" % spool.kept
-            yield from spool.pieces()
-            yield b"\n"
-
     def _stored(self, request: Request, command: Command) -> bytes:
-        lines = [b"%d\n" % (command.code or 0)]
-        for path, spool in zip(request.params[1:3], command.streams, strict=True):
-            code, size = b"0", spool.kept
-            if path:
-                stored = spool.straightened()
-                code = self._hands.store(path, size, stored, self._wait_for_hand)
-            lines.append(b"%b\n%d\n%d\n" % (code, size if code == b"0" else 0, spool.left_out > 0))
-        return b"".join(lines)
+        return stored(
+            request,
+            command,
+            lambda path, size, file: self._hands.store(path, size, file, self._wait_for_hand),
+        )
 
     # --- the hand --------------------------------------------------------------------------
 
     def _hear_hand(self) -> None:
         try:
-            said = self._hands.hear()
+            heard = self._hands.hear()
         except HandLost:
             self._carry_out(self._session.interrupt())
             return
-        if isinstance(said, Words):
-            write_all(self._stderr, said.text)
-        elif isinstance(said, Answer):
+        if isinstance(heard, Words):
+            write_all(self._stderr, heard.text)
+        elif isinstance(heard, Answer):
             self._session.answering()
-            for earlier in said.earlier:
+            for earlier in heard.earlier:
                 write_all(self._stdout, earlier)
-            write_all(self._stdout, said.part)
+            write_all(self._stdout, heard.part)
             self._carry_out(self._session.answered())
 
     def _wait_for_hand(self, descriptor: int) -> bool:
