@@ -35,6 +35,7 @@ class Placing:
         self._cleaner = cleaner
         self._whole = Digests()
         self._links = Digests()
+        self._folders = Digests()
         self._cut: dict[bytes, int] = {}
 
     def name(self, path: bytes) -> bytes:
@@ -52,12 +53,18 @@ class Placing:
             return STORED
         if self._below_link(name):
             return "it is said to lie below a link"
+        if found.kind != "d" and name in self._folders:
+            return "it is said to be no directory, and something lies below it"
         if found.kind == "h" and not self._is_file(self.name(found.text)):
             return "the file that it is another name of is not in the archive"
         return ""
 
     def keep(self, name: bytes, kind: str, left_out: int = 0, total: int = 0) -> None:
         """Take note of a member that the archive has, or is about to have."""
+        above = name.rpartition(b"/")[0]
+        while len(above) > len(self.prefix) and above not in self._folders:
+            self._folders.add(above)
+            above = above.rpartition(b"/")[0]
         if left_out:
             self._cut[name] = total
             return

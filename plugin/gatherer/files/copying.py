@@ -98,8 +98,11 @@ class Copier:
     def _file(self, source: Source, directory: int, name: bytes, shown: bytes) -> int:
         _replaceable(directory, name)
         self._partial(os.path.join(shown, self._temporary))
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
+            # what somebody else has put there may be another name of a file elsewhere
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._temporary, dir_fd=directory)
             out = os.open(self._temporary, flags, 0o600, dir_fd=directory)
             try:
                 written = self._content(source, out)

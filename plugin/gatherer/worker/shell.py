@@ -40,11 +40,19 @@ class Command:
         most: bytes kept of each stream, the last ones; 0 for all.
         root: a directory to be its root, or empty.
         spare: processes that are not to be killed with it: the worker's hand.
+        strict: a broken pipe is an error to it and not its end, as it was in 2010.
     """
 
     def __init__(
-        self, line: bytes, most: int = 0, root: bytes = b"", spare: Iterable[int] = ()
+        self,
+        line: bytes,
+        most: int = 0,
+        root: bytes = b"",
+        spare: Iterable[int] = (),
+        *,
+        strict: bool = False,
     ) -> None:
+        self._strict = strict
         self.streams = (Spool(most), Spool(most))
         self._spare = frozenset(spare) | descendants(os.getpid())
         self._root = root
@@ -65,6 +73,7 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            restore_signals=False,  # `_prepare` does
             preexec_fn=self._prepare,  # noqa: PLW1509 - the worker has no threads
         )
         assert self._process.stdout is not None and self._process.stderr is not None
@@ -77,8 +86,9 @@ class Command:
 
     def _prepare(self) -> None:
         die_with_parent()
-        for one in (signal.SIGINT, signal.SIGUSR1, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+        for one in (signal.SIGINT, signal.SIGUSR1, signal.SIGTERM, signal.SIGHUP, signal.SIGXFSZ):
             signal.signal(one, signal.SIG_DFL)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN if self._strict else signal.SIG_DFL)
         if self._root:
             os.chroot(self._root)
             os.chdir("/")

@@ -32,36 +32,12 @@ from plugin.gatherer.protocol.session import (
     Stop,
 )
 from plugin.gatherer.worker.hands import Answer, HandLost, Hands, Words
-from plugin.gatherer.worker.processes import adopt_descendants, reap
+from plugin.gatherer.worker.processes import adopt_descendants, end_by, reap
 from plugin.gatherer.worker.shell import Command, most_of, said, stored
+from plugin.gatherer.worker.streams import Left, forget_half_a_line, read_some, readable, write_all
 
-_CHUNK: Final = 1 << 16
 _SIGNALS: Final = (signal.SIGINT, signal.SIGUSR1, signal.SIGTERM, signal.SIGHUP)
 _GONE: Final = select.POLLERR | select.POLLHUP
-
-
-class Left(Exception):
-    """The worker is to end with `code`."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-def write_all(descriptor: int, data: bytes | memoryview) -> None:
-    """Write everything, waiting where the other side is slow.
-
-    Raises:
-        Left: nobody reads it.
-    """
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(descriptor, view) :]
-        except BlockingIOError:
-            select.select([], [descriptor], [])
-        except OSError as error:
-            raise Left(1) from error
 
 
 class Worker:
@@ -87,19 +63,24 @@ class Worker:
         self._draining = False
 
     def run(self) -> int:
-        """Serve until the session ends; give the exit code."""
+        """Serve until the session ends; give the exit code. SIGTERM and SIGHUP end the process."""
         adopt_descendants()
         for one in _SIGNALS:
             signal.signal(one, self._signalled)
         signal.set_wakeup_fd(self._waking[1], warn_on_full_buffer=False)
+        # what came while the process was starting is taken now
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         try:
             self._carry_out(self._session.begin())
             while True:
                 self._wait()
         except Left as left:
-            return left.code
+            code = left.code
         finally:
             self._tidy()
+        if self._ending:
+            end_by(self._ending)
+        return code
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
         state = self._session.state
@@ -107,7 +88,7 @@ class Worker:
             with contextlib.suppress(OSError):
                 os.write(self._stderr, b"ALIVE\n")
         elif number != signal.SIGINT:
-            self._ending = 128 + number
+            self._ending = number
         elif state in (State.COMMAND, State.PARAMS):
             self._interrupts.append(None)
         elif state is State.RUNNING:
@@ -152,35 +133,28 @@ class Worker:
             self._hear_hand()
 
     def _read(self) -> bool:
-        try:
-            data = os.read(self._stdin, _CHUNK)
-        except BlockingIOError:
+        data = read_some(self._stdin)
+        if data is None:
             return False
-        except OSError:
-            data = b""
         self._carry_out(self._session.receive(data) if data else self._session.end())
         return True
 
     def _heed_signals(self) -> None:
         if self._ending:
-            raise Left(self._ending)
+            raise Left(1)
         while self._interrupts:
             meant = self._interrupts.popleft()
             if meant is None:
                 self._read_what_is_there()
+                if self._session.hungry:
+                    forget_half_a_line(self._stdin)
             elif self._session.state is not State.RUNNING or self._session.number != meant:
                 continue  # what it was meant for has been answered meanwhile
             self._carry_out(self._session.interrupt())
 
     def _read_what_is_there(self) -> None:
-        while self._session.hungry and self._readable(self._stdin) and self._read():
+        while self._session.hungry and readable(self._stdin) and self._read():
             pass
-
-    @staticmethod
-    def _readable(descriptor: int) -> bool:
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        return any(event & select.POLLIN for _, event in poll.poll(0))
 
     # --- doing -----------------------------------------------------------------------------
 
@@ -217,7 +191,9 @@ class Worker:
 
     def _start_command(self, request: Request) -> None:
         limit = most_of(request)
-        self._command = Command(request.params[0], limit, self._root, self._hands.processes)
+        line, spare = request.params[0], self._hands.processes
+        strict = self._session.strict
+        self._command = Command(line, limit, self._root, spare, strict=strict)
         self._check_command()
 
     def _check_command(self) -> None:
@@ -227,6 +203,8 @@ class Worker:
         if request.name.startswith(b"exec2"):
             # storing may hang and be interrupted: it comes before the answer begins
             answer = iter([self._stored(request, command)])
+            if self._interrupts:
+                return  # it is stopped, and not answered
         else:
             answer = said(request, command)
         self._session.answering()
@@ -265,7 +243,7 @@ class Worker:
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
         poll.register(self._waking[0], select.POLLIN)
-        while not self._readable(descriptor):
+        while not readable(descriptor):
             poll.poll()
             if self._interrupts or self._ending:
                 return False
