@@ -140,7 +140,7 @@ class Client:
     _reading: Reading | None = None
     _wanted: Part | None = None
     _values: list[bytes] = field(factory=list)
-    _blob: bytearray = field(factory=bytearray)
+    _blob: list[memoryview] = field(factory=list)
     _left: int = -1
     _answered: bool = False
     current: Asked | None = None
@@ -258,7 +258,7 @@ class Client:
         if used:
             piece = self.waiting[0].piece
             if piece is None:
-                self._blob += view[:used]
+                self._blob.append(view[:used])  # joined once, when all of it is there
             else:
                 piece(len(self._values), bytes(view[:used]))
             self._left -= used
@@ -271,7 +271,8 @@ class Client:
 
     def _blob_done(self, events: list[Event]) -> None:
         if self._left == -1:
-            value, self._blob = bytes(self._blob), bytearray()
+            value = b"".join(self._blob)
+            self._blob.clear()
             self._value(value, events)
 
 
