@@ -123,6 +123,15 @@ class CollectingTest(TestCase):
             assert archive.contents[name][came:] == bytes(len(big) - came)
             assert manifest["requests"][2]["incomplete"]
 
+    async def test_a_host_that_lies_costs_itself_only(self):
+        """What is no record ends the gathering of the host that sent it, and of no other."""
+        hosts = [Host("lies", WorkerSource(reactor, broken("lies")))]
+        hosts.append(Host("good", WorkerSource(reactor, local_launch())))
+        assert await self.collecting(hosts).run() is Exit.PARTIAL
+        archive = Archive(self.folder / "out.tar.gz")
+        assert "what is no record" in archive.manifest("lies")["why"]
+        assert archive.manifest("good")["state"] == "full"
+
     async def test_a_stuck_request_is_skipped_alone(self):
         """A command that hangs costs its own time limit, and everything else comes."""
         self.wanted.insert(0, Run("sleep 1000", name="stuck", seconds=0.5))

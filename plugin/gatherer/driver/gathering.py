@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from attrs import define, field
+from twisted.internet.defer import Deferred
 
 from plugin.gatherer.driver.driver import Driver, RequestInterrupted, RequestUnknown, WorkerLost
 from plugin.gatherer.driver.launch import Launch
@@ -183,7 +184,11 @@ class Gathering:
                 flight.append(driver.ask(b"pull", b"0", limit=seconds))
                 await self.tell(Records(body))
         finally:
-            # what is still on its way belongs to this plan: hear it out before the next request
+            await self._hear_out(flight)
+
+    async def _hear_out(self, flight: Sequence[Deferred[tuple[bytes, ...]]]) -> None:
+        """Take what is still on its way: it belongs to this plan, and not to the next request."""
+        try:
             for answer in flight:
                 try:
                     more, body = await answer
@@ -191,6 +196,9 @@ class Gathering:
                     continue
                 if more == b"1":
                     await self.tell(Records(body))
+        finally:
+            for answer in flight:
+                answer.addErrback(lambda failure: None)  # nobody takes it any more
 
     # --- commands --------------------------------------------------------------------------
 
