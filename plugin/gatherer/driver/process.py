@@ -26,14 +26,13 @@ from plugin.gatherer.driver.pipe import PIPE_SIZE, Stdout
 
 
 class _Carrier(ProcessProtocol):
-    """A command that carries a signal; `failed` is called when it does not."""
+    """A command that carries a signal; `ended` is told whether it did."""
 
-    def __init__(self, failed: Callable[[], None]) -> None:
-        self._failed = failed
+    def __init__(self, ended: Callable[[bool], None]) -> None:
+        self._ended = ended
 
     def processEnded(self, reason: Failure) -> None:
-        if reason.check(ProcessDone) is None:
-            self._failed()
+        self._ended(reason.check(ProcessDone) is not None)
 
 
 class WorkerProcess(ProcessProtocol):
@@ -69,6 +68,7 @@ class WorkerProcess(ProcessProtocol):
         self._stdout: Stdout | None = None
         self._killer: IDelayedCall | None = None
         self._waiting: list[Deferred[None]] = []
+        self._carried: set[str] = set()
         self._gone = False
         self.pid = 0
 
@@ -105,9 +105,17 @@ class WorkerProcess(ProcessProtocol):
         if not self._launch.signal or not self.pid:
             self._signal_here(name)
             return
+        if name in self._carried:
+            return  # the one before is still on its way: a lost network must not heap them up
+        self._carried.add(name)
         command = [one.format(signal=name, pid=self.pid) for one in self._launch.signal]
-        carrier = _Carrier(lambda: self._signal_here(name))
+        carrier = _Carrier(lambda done: self._carried_out(name, done))
         self._reactor.spawnProcess(carrier, command[0], command, env=dict(os.environ))
+
+    def _carried_out(self, name: str, done: bool) -> None:
+        self._carried.discard(name)
+        if not done:
+            self._signal_here(name)
 
     def _signal_here(self, name: str) -> None:
         # what leads to a worker may itself end at a signal that the worker would survive

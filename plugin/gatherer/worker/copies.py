@@ -51,19 +51,23 @@ class Copies:
     def globcp(self, params: list[bytes]) -> None:
         """`globcp`: all that a pattern brings."""
         pattern, destination, most, _, *excluded = params
-        lines: list[bytes] = []
-        total = 0
         try:
             barred, limit = Barred(excluded=excluded), number(most)
             if not os.path.isdir(destination):
                 raise OSError(errno.ENOENT, "the destination directory does not exist")
-            for item, share in self._plan(os.path.abspath(pattern), limit, barred):
-                found, written = self._copy_item(item, share, barred, destination)
-                total += written
-                lines.append(result(found, written, named=True))
+            plan = Plan(self._reach.memory.plan)
+            count = self._planned(plan, os.path.abspath(pattern), limit, barred)
         except OSError as error:
-            lines.append(result(failed(pattern, error).found, 0, named=True))
-        self._reach.say(b"%d\n" % len(lines) + b"".join(lines) + b"%d\n" % total)
+            found = failed(pattern, error).found
+            self._reach.say(b"1\n" + result(found, 0, named=True) + b"0\n")
+            return
+        self._reach.say(b"%d\n" % count)
+        total = 0
+        for _, item, share in plan.read(0):
+            found, written = self._copy_item(item, share, barred, destination)
+            total += written
+            self._reach.say(result(found, written, named=True))
+        self._reach.say(b"%d\n" % total)
 
     def store(self, params: list[bytes]) -> None:
         """Write what a command said into a file; the worker passed the descriptor."""
@@ -78,13 +82,11 @@ class Copies:
             code = code_of(error)
         self._reach.say(b"%d" % code)
 
-    def _plan(self, pattern: bytes, limit: int, barred: Barred) -> list[tuple[Item, int]]:
+    def _planned(self, plan: Plan, pattern: bytes, limit: int, barred: Barred) -> int:
         reach = self._reach
         stuck = frozenset(reach.memory.stuck)
         walk = Walk(reach.tree, barred, reach.touching, stuck, sized=limit > 0)
-        plan = Plan(reach.memory.plan)
-        plan.write(walk.objects(pattern), limit)
-        return [(item, share) for _, item, share in plan.read(0)]
+        return plan.write(walk.objects(pattern), limit)
 
     def _take(self, path: bytes, share: int) -> Source:
         self._reach.touching(path)
