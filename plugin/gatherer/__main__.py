@@ -1,58 +1,33 @@
-"""`co2-gatherer`, `python -m plugin.gatherer`: the worker on stdin and stdout."""
+"""`co2-gatherer`, `python -m plugin.gatherer`: the worker on stdin and stdout.
+
+Signals may come as soon as the process is there, before the modules are: they wait until the
+worker can take them, so that an early SIGINT or SIGUSR1 is answered like any other.
+"""
 
 from __future__ import annotations
 
-import argparse
 import os
+import signal
 import sys
 
-from plugin.gatherer.requests import REQUESTS
-from plugin.gatherer.session import Session
-from plugin.gatherer.worker import Worker
-
-VERSION = 1
-"""Of the protocol; it grows when a request changes, not when one is added."""
-
-
-def capabilities() -> tuple[bytes, ...]:
-    """Give what `version` answers: protocol, process, and the requests that are understood."""
-    names = b" ".join(sorted(REQUESTS))
-    return (b"gatherer %d" % VERSION, b"pid %d" % os.getpid(), b"requests " + names)
+_EARLY = (signal.SIGINT, signal.SIGUSR1, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a worker; give its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="co2-gatherer", description="Obeys requests on stdin: see docs/gatherer.md."
-    )
-    parser.add_argument("--root", default="", help="a directory that all paths are meant in")
-    parser.add_argument(
-        "--strict",
-        action="store_true",
-        help="an unknown command, and the end of the input, end it with code 255",
-    )
-    parser.add_argument(
-        "--interrupt",
-        choices=("seed", "late"),
-        default="seed",
-        help="late: SIGINT drops whatever is read or run, tells its number, and never ends it",
-    )
-    chosen = parser.parse_args(arguments)
-    root = os.fsencode(os.path.abspath(chosen.root)) if chosen.root else b""
-    problem = _problem(root)
-    if problem:
-        parser.error(problem)
-    late = chosen.interrupt == "late"
-    session = Session(strict=chosen.strict, late=late, version=capabilities())
-    return Worker(session, root).run()
+    signal.pthread_sigmask(signal.SIG_BLOCK, _EARLY)
+    _stand_in_for_closed()
+    # not before: what is imported takes longer than a signal
+    from plugin.gatherer.worker import start
+
+    return start.run(arguments)
 
 
-def _problem(root: bytes) -> str:
-    if root and not os.path.isdir(root):
-        return f"--root {os.fsdecode(root)}: no such directory"
-    if root and os.geteuid() != 0:
-        return "--root needs the right to change the root directory: run it as root"
-    return ""
+def _stand_in_for_closed() -> None:
+    """Let nothing else get the number of a stdin, stdout or stderr that is closed."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shlex
 import signal
 import socket
 import sys
@@ -33,17 +32,19 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from co2.api import keep_steady
-from plugin.gatherer.archive import ArchiveError, compressor_for
-from plugin.gatherer.cleaning import Cleaner
-from plugin.gatherer.collecting import Collecting, Exit, Host
-from plugin.gatherer.earlier import Earlier, survey
-from plugin.gatherer.extras import read_directory, read_extras
-from plugin.gatherer.launch import Launch, local_launch, ssh_launch
-from plugin.gatherer.manifest import human
-from plugin.gatherer.mapping import Mapping, Names
-from plugin.gatherer.profiles import Profile, ProfileError, Wanted, available, in_order, load
-from plugin.gatherer.sources import HostLost, NetworkSource, Server, Source, WorkerSource
-from plugin.gatherer.table import Show
+from plugin.gatherer.archive.archive import ArchiveError, compressor_for
+from plugin.gatherer.archive.earlier import Earlier, survey
+from plugin.gatherer.archive.manifest import human
+from plugin.gatherer.cleaning.cleaning import Cleaner
+from plugin.gatherer.cleaning.mapping import Mapping, Names
+from plugin.gatherer.collect.collecting import Collecting, Exit
+from plugin.gatherer.collect.host import Host
+from plugin.gatherer.collect.table import Show
+from plugin.gatherer.driver.launch import Launch, local_launch, run_launch, ssh_launch
+from plugin.gatherer.driver.network import NetworkSource, Server
+from plugin.gatherer.driver.sources import HostLost, Source, WorkerSource
+from plugin.gatherer.wanted.extras import read_directory, read_extras
+from plugin.gatherer.wanted.profiles import Profile, ProfileError, Wanted, available, in_order, load
 
 USUAL = "system,network,logs,processes,packages,co2"
 _REFRESH = 0.25
@@ -74,7 +75,7 @@ def _host(name: str, server: Server, reactor: Any, pool: Any, root: str) -> Host
     elif name.startswith("ssh:"):
         launch = ssh_launch(name.removeprefix("ssh:"))
     elif name.startswith("run:"):
-        launch = Launch((*shlex.split(name.removeprefix("run:")), "--interrupt=late"))
+        launch = _run_launch(name)
     source: Source
     if launch is not None:
         source = WorkerSource(reactor, launch)
@@ -83,6 +84,13 @@ def _host(name: str, server: Server, reactor: Any, pool: Any, root: str) -> Host
         target = {} if name == "server" else {key: name}
         source = NetworkSource(reactor, pool, server, target)
     return Host(shown, source)
+
+
+def _run_launch(name: str) -> Launch:
+    try:
+        return run_launch(name.removeprefix("run:"))
+    except ValueError as error:
+        raise _fail(f"{name}: {error}") from error
 
 
 def _profiles(names: str, extras: Sequence[str], folders: Sequence[Path]) -> list[Profile]:
@@ -130,6 +138,10 @@ def _cleaner(clean: bool, keywords: Sequence[str], map_file: Path) -> Cleaner | 
         except (OSError, ValueError) as error:
             raise _fail(f"cannot use the map {map_file}: {error}") from error
     return Cleaner(mapping, Names(words=set(keywords)))
+
+
+def _map_beside(archive: Path) -> Path:
+    return archive.with_name(archive.name + ".map.json")
 
 
 def _keep_map(cleaner: Cleaner, map_file: Path) -> None:
@@ -252,8 +264,11 @@ def _gather(
     path = output or _default_output()
     compressor_for(path.name)
     wanted: tuple[Wanted, ...] = in_order(_profiles(profiles, extras, profile_dir))
-    map_file = map_file or path.with_name(path.name + ".map.json")
-    cleaner = _cleaner(clean or bool(clean_word), clean_word, map_file)
+    cleaned_before = map_file or (None if resume is None else _map_beside(resume))
+    map_file = map_file or _map_beside(path)
+    cleaner = _cleaner(clean or bool(clean_word), clean_word, cleaned_before or map_file)
+    if cleaner is not None and resume is not None and not (cleaned_before or map_file).exists():
+        raise _fail(f"{cleaned_before}: resuming needs the map of {resume}; name it with --map")
     pool = ThreadPool(0, at_once + 1, "gather")
     pool.start()
     try:

@@ -21,11 +21,15 @@ from twisted.internet import reactor as twisted_reactor
 from twisted.internet.defer import Deferred
 
 from co2.api import Co2Plugin, InvalidParams, SystemFailed, level
-from plugin.gatherer.driver import Driver, RequestInterrupted, RequestUnknown, WorkerLost
-from plugin.gatherer.gathering import Finished, Gathering, Records, Report
-from plugin.gatherer.launch import Launch, local_launch
-from plugin.gatherer.policy import Policy
-from plugin.gatherer.profiles import (
+from plugin.gatherer.driver.driver import Driver, RequestInterrupted, RequestUnknown, WorkerLost
+from plugin.gatherer.driver.gathering import Gathering
+from plugin.gatherer.driver.launch import Launch, local_launch
+from plugin.gatherer.driver.waiting import Queue
+from plugin.gatherer.protocol.records import PIECE, Found, More, decode
+from plugin.gatherer.protocol.reports import Finished, Records, Report
+from plugin.gatherer.protocol.travelling import as_struct as report_struct
+from plugin.gatherer.wanted.policy import Policy
+from plugin.gatherer.wanted.profiles import (
     Paths,
     ProfileError,
     Wanted,
@@ -35,9 +39,6 @@ from plugin.gatherer.profiles import (
     load,
     profile_of,
 )
-from plugin.gatherer.records import PIECE, Found, More, decode
-from plugin.gatherer.travelling import as_struct as report_struct
-from plugin.gatherer.waiting import Queue
 
 SIGN_OF_LIFE = 2.0
 """Seconds of silence after which a conversation says that its worker lives."""
@@ -156,7 +157,7 @@ class X_Gatherer(Co2Plugin):
 
         Replies:
             structs with 'event': 'began' (index, label), 'records' (body: objects, see
-            `plugin.gatherer.records`), 'finished' (index, outcome, code, why, seconds), 'alive'.
+            `protocol/records.py`), 'finished' (index, outcome, code, why, seconds), 'alive'.
         """
         asked = self._asked(profiles or [], wanted or [])
         known = [one for name in available(self._folders) for one in self._profile(name).wanted]

@@ -4,6 +4,7 @@ silent   starts and never says a word
 garbage  says what no worker says
 dies     is killed while a request runs
 cut      ends in the middle of an object
+lies     answers as a worker does, with records that are none
 stopped  hangs for good, deaf to all but SIGKILL, after the first requests
 """
 
@@ -39,6 +40,19 @@ def between(limit: int, then: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def lie() -> None:
+    """Speak the protocol, and say nothing true."""
+    answers = {b"version": b"1\npid 0\n", b"plan0": b"0\n1\n0\n\n", b"pull": b"1\n7\nnothing\n"}
+    number = 0
+    os.write(1, b"#0#\n")
+    for line in sys.stdin.buffer:
+        if line.strip() in answers:
+            number += 1
+            os.write(1, answers[line.strip()] + b"#%d#\n" % number)
+        elif line.strip() == b"exit":
+            return
+
+
 def main() -> None:
     way = sys.argv[1]
     if way == "silent":
@@ -50,6 +64,8 @@ def main() -> None:
         between(600, "dies")
     elif way == "cut":
         between(1_500_000, "dies")
+    elif way == "lies":
+        lie()
     elif way == "stopped":
         between(900, "stopped")
 

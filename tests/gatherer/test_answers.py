@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatherer.test_session import Driven
-from plugin.gatherer.answers import (
+from plugin.gatherer.protocol.answers import (
     SHAPES,
     Alive,
     Answered,
@@ -20,8 +20,8 @@ from plugin.gatherer.answers import (
     Part,
     Unknown,
 )
-from plugin.gatherer.records import Found, Missing, More, decode, encode
-from plugin.gatherer.requests import REQUESTS
+from plugin.gatherer.protocol.records import Found, Missing, More, decode, encode
+from plugin.gatherer.protocol.requests import REQUESTS
 
 BLOB = st.binary(max_size=40)
 
@@ -139,7 +139,7 @@ RECORD = st.one_of(
         st.integers(0, 1 << 32),
         st.integers(0, 1 << 32),
         st.integers(-(1 << 62), 1 << 62),
-        st.integers(0, 1 << 60),
+        st.integers(40, 1 << 60),  # more than a piece
         st.integers(-1, 1 << 60),
         st.integers(0, 1 << 60),
         BLOB,

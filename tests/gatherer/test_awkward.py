@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -14,7 +15,7 @@ import pytest
 
 from gatherer import awkward
 from gatherer.processes import RealWorker
-from plugin.gatherer.answers import Answered, Asked, Client
+from plugin.gatherer.protocol.answers import Answered, Asked, Client
 
 pytestmark = [
     pytest.mark.process,
@@ -246,6 +247,19 @@ def test_the_defects_of_sos_are_absent_and_shown_beside(tree, tmp_path, sos, rec
     )
     copied, _ = ours(tmp_path, "/proc/self/status")
     assert not any(name.endswith("status") for name in copied)
+
+    # 7: what is asked for by age is the wrong half, and errors are all alike
+    aged = tree / "aged"
+    aged.mkdir()
+    for name in ("young", "old"):
+        (aged / name).write_text(name)
+    os.utime(aged / "old", (1_000_000_000, 1_000_000_000))
+    theirs = sos.report(f"self.add_copy_spec({str(aged)!r} + '/*', maxage=24)")
+    shown["7 the young are dropped"] = not any(name.endswith("aged/young") for name in theirs)
+    copied, _ = ours(tmp_path, aged)  # no age is asked for, and none is guessed
+    assert {f"{aged}/young", f"{aged}/old"} <= copied
+    found = globcp("/nowhere/at/all", tmp_path / "ours") | globcp(aged, tmp_path / "gone")
+    assert sorted(fields[0] for fields in found.values()) == [errno.ENOENT]
 
     record_property("sos 4.0", shown)
     sys.stdout.write(f"\nDebian's sosreport: {shown}\n")

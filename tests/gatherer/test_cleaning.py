@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugin.gatherer.cleaning import Cleaner, CleanStream, looks_binary
-from plugin.gatherer.mapping import Mapping, Names
+from plugin.gatherer.cleaning.cleaning import Cleaner, CleanStream, looks_binary
+from plugin.gatherer.cleaning.mapping import Mapping, Names
 
 PEM = (
     b"before\n-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA7\nabc=\n"

@@ -14,13 +14,15 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from plugin.gatherer.cleaning import Cleaner
-from plugin.gatherer.collecting import Collecting, Exit, Host
-from plugin.gatherer.earlier import survey
-from plugin.gatherer.launch import Launch, local_launch
-from plugin.gatherer.mapping import Mapping, Names
-from plugin.gatherer.profiles import Paths, Run
-from plugin.gatherer.sources import WorkerSource
+from plugin.gatherer.archive.archive import ArchiveError
+from plugin.gatherer.archive.earlier import survey
+from plugin.gatherer.cleaning.cleaning import Cleaner
+from plugin.gatherer.cleaning.mapping import Mapping, Names
+from plugin.gatherer.collect.collecting import Collecting, Exit
+from plugin.gatherer.collect.host import Host
+from plugin.gatherer.driver.launch import Launch, local_launch
+from plugin.gatherer.driver.sources import WorkerSource
+from plugin.gatherer.wanted.profiles import Paths, Run
 
 pytestmark = pytest.mark.process
 BROKEN = ("silent", "garbage", "dies", "cut", "stopped")
@@ -121,6 +123,15 @@ class CollectingTest(TestCase):
             assert archive.contents[name][came:] == bytes(len(big) - came)
             assert manifest["requests"][2]["incomplete"]
 
+    async def test_a_host_that_lies_costs_itself_only(self):
+        """What is no record ends the gathering of the host that sent it, and of no other."""
+        hosts = [Host("lies", WorkerSource(reactor, broken("lies")))]
+        hosts.append(Host("good", WorkerSource(reactor, local_launch())))
+        assert await self.collecting(hosts).run() is Exit.PARTIAL
+        archive = Archive(self.folder / "out.tar.gz")
+        assert "what is no record" in archive.manifest("lies")["why"]
+        assert archive.manifest("good")["state"] == "full"
+
     async def test_a_stuck_request_is_skipped_alone(self):
         """A command that hangs costs its own time limit, and everything else comes."""
         self.wanted.insert(0, Run("sleep 1000", name="stuck", seconds=0.5))
@@ -182,3 +193,50 @@ class CollectingTest(TestCase):
         assert len(named) == 2
         assert archive.contents[named[0]] == archive.contents[named[1]]
         assert b"password = <removed>" in archive.contents[named[0]]
+
+
+class ResumingTest(TestCase):
+    """Going on from earlier archives; nothing is gathered in most of these."""
+
+    timeout = 60
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    async def gathered(self, name, hosts, cleaner=None, earlier=None):
+        sources = [Host(one, WorkerSource(reactor, local_launch())) for one in hosts]
+        wanted = [Run("echo from 10.1.2.3", name="echo", seconds=30)]
+        path = self.folder / name
+        await Collecting(reactor, sources, wanted, path, cleaner=cleaner, earlier=earlier).run()
+        return path
+
+    async def test_hosts_that_are_not_gathered_again_stay(self):
+        """What only the earlier archive has is in the new one, with manifest and index."""
+        earlier = survey(await self.gathered("one.tar.gz", ["a", "b"]))
+        archive = Archive(await self.gathered("two.tar.gz", ["a"], earlier=earlier))
+        assert archive.text("b/commands/echo") == "from 10.1.2.3\n"
+        assert archive.manifest("b")["state"] == "full" and "b: full" in archive.text("index.txt")
+
+    async def test_cleaned_and_not_cleaned_are_not_mixed(self):
+        """Going on from an archive that is not cleaned like the new one is refused."""
+        plain = survey(await self.gathered("plain.tar.gz", ["a"]))
+        cleaner = Cleaner(Mapping(), Names())
+        clean = survey(await self.gathered("clean.tar.gz", ["a"], cleaner))
+        with self.assertRaisesRegex(ArchiveError, "was not cleaned"):
+            await self.gathered("x.tar.gz", ["a"], cleaner, plain)
+        with self.assertRaisesRegex(ArchiveError, "--clean"):
+            await self.gathered("x.tar.gz", ["a"], None, clean)
+        archive = Archive(await self.gathered("y.tar.gz", ["a"], cleaner, clean))
+        assert b"10.1.2.3" not in b"".join(archive.contents.values())
+
+    async def test_the_last_object_of_a_torn_archive_is_not_believed(self):
+        """An object that the end of the file may have cut is fetched again."""
+        whole = (await self.gathered("one.tar", ["a"])).read_bytes()
+        torn = self.folder / "torn.tar"
+        torn.write_bytes(whole[: whole.index(b"from 10.1.2.3") + 4])
+        earlier = survey(torn)
+        assert earlier.torn and not earlier.manifests
+        archive = Archive(await self.gathered("two.tar", ["a"], earlier=earlier))
+        assert archive.text("a/commands/echo") == "from 10.1.2.3\n"

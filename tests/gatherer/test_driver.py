@@ -18,8 +18,8 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SkipTest, TestCase
 
 from gatherer.processes import ROOT
-from plugin.gatherer.driver import Driver, RequestInterrupted, RequestUnknown, WorkerLost
-from plugin.gatherer.launch import Launch, local_launch, ssh_launch
+from plugin.gatherer.driver.driver import Driver, RequestInterrupted, RequestUnknown, WorkerLost
+from plugin.gatherer.driver.launch import Launch, local_launch, ssh_launch
 
 pytestmark = pytest.mark.process
 
@@ -81,7 +81,7 @@ class DriverTest(TestCase):
     async def test_an_older_worker(self):
         """A request that a worker does not know fails by itself, and the next is answered."""
         program = (
-            "import sys, runpy; import plugin.gatherer.requests as r\n"
+            "import sys, runpy; import plugin.gatherer.protocol.requests as r\n"
             "r.REQUESTS = {k: v for k, v in r.REQUESTS.items() if k != b'stat'}\n"
             "sys.argv = ['x', '--interrupt=late']\n"
             "runpy.run_module('plugin.gatherer', run_name='__main__')\n"

@@ -13,9 +13,10 @@ import xmlrpc.client
 
 import pytest
 from e2e.network import Network
+from e2e.processes import eventually
 
 from gatherer.test_collecting import Archive
-from plugin.gatherer.records import Found, decode
+from plugin.gatherer.protocol.records import Found, decode
 
 pytestmark = pytest.mark.process
 COMMAND = [sys.executable, "-m", "co2", "gather"]
@@ -104,6 +105,52 @@ def test_a_host_that_dies_while_it_is_gathered(hosts, profile, tmp_path):
     manifest = Archive(out).manifest("third")
     assert manifest["state"] == "partial" and manifest["why"]
     assert [one["outcome"] for one in manifest["requests"]] == ["done", "done", "done", "skipped"]
+
+
+def test_a_host_that_nobody_can_connect_to(hosts, profile, tmp_path):
+    """A host that only collects is gathered through its relay: files, outputs, a stuck command."""
+    first, _ = hosts
+    with Network(tmp_path / "..") as network:
+        chosen = {"plugin_list": ["gatherer"], "trust_relay_admin": True}
+        socket = f"unix:{tmp_path}/hidden.sock"
+        network.satellite("hidden", relay=first.url, listen=socket, **chosen)
+        eventually(first.states, lambda seen: seen.get("hidden") == "poll")
+        profile.write_text(profile.read_text() + '[[commands]]\nrun = "sleep 1000"\nseconds = 1\n')
+        code, said, archive = gather(first, tmp_path, "--hosts", "hidden", "-p", str(profile))
+    assert code == 3, said
+    requests = archive.manifest("hidden")["requests"]
+    assert [one["outcome"] for one in requests] == ["done", "done", "done", "failed"]
+    big = archive.contents[f"out/hidden/files{tmp_path}/data/big"]
+    assert big == (tmp_path / "data/big").read_bytes()
+    assert archive.text("hidden/commands/echo_said") == "said\n"
+
+
+def test_a_host_that_does_not_trust_the_relay(hosts, profile, tmp_path):
+    """It is told per host which setting lets the relay's admin gather, and the others come."""
+    first, _ = hosts
+    with Network(tmp_path / "..") as network:
+        network.satellite("wary", relay=first.url, plugin_list=["gatherer"])
+        network.satellite("plain", relay=first.url, trust_relay_admin=True, plugin_list=[])
+        eventually(first.states, lambda seen: {seen.get("wary"), seen.get("plain")} == {"online"})
+        hosts_ = "wary,plain,first,nobody"
+        code, said, archive = gather(first, tmp_path, "--hosts", hosts_, "-p", str(profile))
+    assert code == 3, said
+    assert "wary: nothing: this host does not let its relay's admin gather" in said
+    assert "set trust_relay_admin = True in its config.py" in archive.manifest("wary")["why"]
+    assert "has this host 'gatherer' in its plugin_list?" in archive.manifest("plain")["why"]
+    assert "nobody" in archive.manifest("nobody")["why"]
+    assert archive.manifest("first")["state"] == "full"
+
+
+def test_without_the_admin_token(hosts, profile, tmp_path):
+    """Who has no admin token is told so, and where to show it."""
+    out = tmp_path / "out.tar.gz"
+    command = [*COMMAND, "--url", hosts[0].url, "--token", "", "-H", "server"]
+    ran = subprocess.run(
+        [*command, "-p", str(profile), "-o", str(out)], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 4
+    assert "gathering needs the server's admin token: --token or --state-dir" in ran.stdout
 
 
 def test_ctrl_c_still_makes_an_archive(profile, tmp_path):

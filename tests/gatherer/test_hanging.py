@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gatherer.processes import RealWorker, children_of
-from plugin.gatherer.requests import spell
+from plugin.gatherer.protocol.requests import spell
 
 pytestmark = pytest.mark.process
 
@@ -129,6 +129,22 @@ def test_what_would_block_is_not_even_opened(tmp_path, path):
         code, kind, written, *_ = worker.out.split(b"\n")[1:]
         assert (code, kind) == ((b"0", b"p") if path.endswith("fifo") else (b"1", kind))
         assert written == b"0" and not copy.exists()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["sys/kernel/tracing/trace_pipe", "sys/kernel/tracing/instances/a/trace_pipe", "proc/kmsg"],
+)
+def test_the_table_holds_in_another_root(tmp_path, path):
+    """What the table names is not opened below --root either, though it could be read there."""
+    if os.geteuid() != 0:
+        pytest.skip("--root needs root")
+    (tmp_path / path).parent.mkdir(parents=True)
+    (tmp_path / path).write_text("it would block")
+    with RealWorker("--root", str(tmp_path)) as worker:
+        worker.send(b"read\n/%b\n0\n0\nexit\n" % path.encode())
+        assert worker.finish(10) == 0
+    assert worker.out.startswith(b"#0#\n1\n0\n0\n\n7\nblocked\n")
 
 
 @pytest.fixture

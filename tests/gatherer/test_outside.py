@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import random
+import subprocess
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -13,12 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatherer.processes import RealWorker
-from plugin.gatherer import tarring
-from plugin.gatherer.copying import open_below
-from plugin.gatherer.naming import inner_link, safe_parts
-from plugin.gatherer.requests import spell
-from plugin.gatherer.tarring import Member
+from gatherer.processes import RealWorker, children_of
+from plugin.gatherer.archive import tarring
+from plugin.gatherer.archive.naming import inner_link, safe_parts
+from plugin.gatherer.archive.tarring import Member
+from plugin.gatherer.files.copying import open_below
+from plugin.gatherer.protocol.requests import spell
 
 NAMES = st.lists(
     st.sampled_from([b"..", b".", b"", b"a", b"b", b"etc", b"\xff", b"x\ny"]),
@@ -78,6 +80,58 @@ def test_random_trees_stay_within(seed, tmp_path):
         assert worker.finish() == 0, worker.err
     assert (everything_below(outside), everything_below(source)) == before
     assert sorted(os.listdir(tmp_path)) == ["out", "outside", "source"]
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("make", [os.link, os.symlink])
+def test_what_lies_in_wait_under_the_temporary_name(make, tmp_path):
+    """Another name of a file elsewhere, put where a copy is begun, is not written through."""
+    outside, out = tmp_path / "outside", tmp_path / "out"
+    outside.write_text("precious")
+    out.mkdir()
+    (tmp_path / "source").write_text("content")
+    with RealWorker() as worker:
+        worker.send(b"stat\n/\n")
+        worker.until(out=b"#1#\n")
+        [hand] = children_of(worker.process.pid)
+        make(outside, out / f".gatherer-{hand}.partial")
+        names = os.fsencode(tmp_path / "source"), os.fsencode(out / "copy")
+        worker.send(spell(b"cp", *names, b"0") + b"exit\n")
+        assert worker.finish() == 0, worker.err
+    assert outside.read_text() == "precious"
+    assert (out / "copy").read_text() == "content" and os.listdir(out) == ["copy"]
+
+
+@pytest.mark.process
+def test_links_that_are_exchanged_while_copies_are_made(tmp_path):
+    """A directory of the destination that becomes a link outwards, and back, leads nowhere."""
+    source, out, outside = (tmp_path / one for one in ("source", "out", "outside"))
+    for one in (source / "d", out, outside):
+        one.mkdir(parents=True)
+    for number in range(30):
+        (source / f"d/f{number}").write_text("content")
+    inside = Path(f"{out}{source}")
+    inside.mkdir(parents=True)
+    program = (
+        "import os,sys\n"
+        "os.chdir(sys.argv[1])\n"
+        "while True:\n"
+        "    try:\n"
+        "        os.symlink(sys.argv[2], 'l'); os.mkdir('k')\n"
+        "        os.rename('l', 'd') if not os.path.isdir('d') else os.rename('d', 'old')\n"
+        "    except OSError: pass\n"
+        "    os.system('rm -rf l k old d')\n"
+    )
+    exchanging = subprocess.Popen([sys.executable, "-c", program, str(inside), str(outside)])
+    try:
+        with RealWorker() as worker:
+            params = os.fsencode(source), os.fsencode(out), b"0", b"0"
+            worker.send(spell(b"globcp0", *params) * 12 + b"exit\n")
+            assert worker.finish(60) == 0, worker.err
+    finally:
+        exchanging.kill()
+        exchanging.wait()
+    assert list(outside.iterdir()) == []
 
 
 @given(NAMES)

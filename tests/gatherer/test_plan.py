@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugin.gatherer.digests import Digests
-from plugin.gatherer.paths import Barred, shipped_table
-from plugin.gatherer.plan import Plan, level
-from plugin.gatherer.source import NO_LIMIT
-from plugin.gatherer.tree import Tree
-from plugin.gatherer.walk import Item, Walk
+from plugin.gatherer.archive.digests import Digests
+from plugin.gatherer.files.paths import Barred, shipped_table
+from plugin.gatherer.files.plan import Plan, level
+from plugin.gatherer.files.source import NO_LIMIT
+from plugin.gatherer.files.tree import Tree
+from plugin.gatherer.files.walk import Item, Walk
 
 SIZES = st.lists(st.integers(0, 1000), min_size=1, max_size=30)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from plugin.gatherer.extras import as_toml, read_extras
-from plugin.gatherer.gathering import Began, Finished, Outcome, Records
-from plugin.gatherer.policy import Policy
-from plugin.gatherer.profiles import (
+from plugin.gatherer.protocol.reports import Began, Finished, Outcome, Records
+from plugin.gatherer.protocol.travelling import NoReport, from_struct
+from plugin.gatherer.protocol.travelling import as_struct as report_struct
+from plugin.gatherer.wanted.extras import as_toml, read_extras
+from plugin.gatherer.wanted.policy import Policy
+from plugin.gatherer.wanted.profiles import (
     Paths,
     Profile,
     ProfileError,
@@ -20,8 +22,6 @@ from plugin.gatherer.profiles import (
     read_profile,
     size,
 )
-from plugin.gatherer.travelling import NoReport, from_struct
-from plugin.gatherer.travelling import as_struct as report_struct
 
 EXTRAS = """# a comment
 uname -a

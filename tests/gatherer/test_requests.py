@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gatherer.processes import RealWorker, children_of
-from plugin.gatherer.answers import Answered, Asked, Client
-from plugin.gatherer.records import Found, More, decode
+from plugin.gatherer.protocol.answers import Answered, Asked, Client
+from plugin.gatherer.protocol.records import Found, More, decode
 
 pytestmark = pytest.mark.process
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugin.gatherer.requests import REQUESTS, spell
-from plugin.gatherer.session import (
+from plugin.gatherer.protocol.requests import REQUESTS, spell
+from plugin.gatherer.protocol.session import (
     MAX_LINE,
     Complain,
     Leave,

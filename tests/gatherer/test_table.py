@@ -7,8 +7,8 @@ import io
 from attrs import define
 from rich.console import Console
 
-from plugin.gatherer.collecting import Host
-from plugin.gatherer.table import Show
+from plugin.gatherer.collect.host import Host
+from plugin.gatherer.collect.table import Show
 
 
 @define

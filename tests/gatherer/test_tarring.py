@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugin.gatherer.tarring import END, Member, header, padding, sparse_map
+from plugin.gatherer.archive.tarring import END, Member, header, padding, sparse_map
 
 NAME = st.lists(
     st.binary(min_size=1, max_size=90).filter(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -196,3 +198,52 @@ def test_descriptors_do_not_leak():
             number += 1
             worker.until(out=b"#%d#\n" % number)
         assert len(os.listdir(f"/proc/{worker.process.pid}/fd")) == before
+
+
+@pytest.mark.parametrize(
+    ("number", "err", "out"),
+    [(signal.SIGINT, b"", b"#0#\n"), (signal.SIGUSR1, b"ALIVE\n", b"#0#\n#1#\n")],
+)
+def test_signals_before_the_first_prompt(number, err, out):
+    """A signal that comes while the worker is starting is heeded at its first prompt."""
+
+    def pending():
+        signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+        os.kill(os.getpid(), number)
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "plugin.gatherer"],
+        input=b"noop\n" if number == signal.SIGUSR1 else None,
+        stdin=None if number == signal.SIGUSR1 else subprocess.PIPE,
+        capture_output=True,
+        preexec_fn=pending,
+        cwd=ROOT,
+        timeout=30,
+        check=False,
+    )
+    assert (ran.stdout, ran.stderr, ran.returncode) == (out, err, 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_it_ends_by_the_signal_that_ends_it(number):
+    """Who waits for the worker sees the signal, and the command it ran is gone."""
+    with RealWorker() as worker:
+        worker.until(out=b"#0#\n")
+        worker.send(b"exec\nsleep 1234\n")
+        _until(lambda: children_of(worker.process.pid))
+        below = _all_below(worker.process.pid)
+        worker.signal(number)
+        assert worker.finish() == -number
+        assert not [one for one in below if _lives(one)]
+
+
+def test_closed_descriptors():
+    """A worker that is started without stdin and stderr reads nothing, and leaves."""
+    ran = subprocess.run(
+        ["/bin/sh", "-c", f"exec {sys.executable} -m plugin.gatherer <&- 2>&-"],
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        timeout=30,
+        check=False,
+    )
+    assert (ran.stdout, ran.returncode) == (b"#0#\n", 0)

@@ -1,0 +1,1 @@
+"""Takes out of contents and names what would tell who and where."""

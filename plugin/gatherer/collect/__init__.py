@@ -1,0 +1,1 @@
+"""Many hosts at once into one archive, and what people see meanwhile."""

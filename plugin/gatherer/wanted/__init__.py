@@ -1,0 +1,1 @@
+"""What is to be gathered, and what a host lets others gather."""
