@@ -42,6 +42,7 @@ class Shelf:
         self.reactor.advance(0.0)  # the turn ends
         while not deferred.called:
             self.reactor.wait_for_thread()
+            self.reactor.advance(0.0)
         return result_of(deferred)
 
     def settle(self) -> None:
