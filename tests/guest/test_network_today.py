@@ -183,9 +183,9 @@ def test_hosts_keeps_loopback_and_what_is_right() -> None:
     """Lines that are right stay where they are, loopback's names stay, nothing is doubled."""
     network = Network(interfaces_from([json.dumps(PUBLIC)], LINKS), "web")
     old = "127.0.1.1 web\n192.0.2.10 web # mine\n10.9.9.9 web\n"
-    text = hosts(old, network)
+    text = hosts(old, network, Flavour())
     assert text == (
         "127.0.1.1 web\n192.0.2.10 web # mine\n# 10.9.9.9 web\t# Removed by nova-agent\n"
         "2001:db8::5\tweb\n"
     )
-    assert hosts(text, network) == text
+    assert hosts(text, network, Flavour()) == text

@@ -49,7 +49,7 @@ def test_recorded_files(number: int) -> None:
     interfaces = interfaces_of(case)
     assert described(interfaces) == case["config"]
     network = Network(interfaces, case["hostname"])
-    assert words(hosts(INPUTS["hosts"], network)) == words(case["files"]["hosts"])
+    assert words(hosts(INPUTS["hosts"], network, FLAVOUR)) == words(case["files"]["hosts"])
     assert words(resolv_conf(network)) == words(case["files"]["resolv_conf"])
     for kind in set(case["files"]) - {"hosts", "resolv_conf"}:
         _compare(kind, written(kind, network), case["files"][kind])
