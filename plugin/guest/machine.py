@@ -134,6 +134,31 @@ class Machine:
             beside.unlink(missing_ok=True)
             raise
 
+    def size(self, path: str) -> int:
+        """Give a file's size in bytes, 0 where there is none."""
+        place = self.resolve(path)
+        return place.stat().st_size if place.is_file() else 0
+
+    def append(self, path: str, content: bytes) -> None:
+        """Add to a file that is there, all or nothing.
+
+        Raises:
+            OSError: there is no room, or no file; it is as it was.
+        """
+        self._say(f"append to {path} ({len(content)} bytes)")
+        if self.dry_run:
+            return
+        with open(self.resolve(path), "r+b", buffering=0) as file:
+            before = file.seek(0, os.SEEK_END)
+            try:
+                left = memoryview(content)
+                while left:
+                    left = left[file.write(left) :]
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(before)
+                raise
+
     def write_all(self, files: Mapping[str, bytes], *, mode: int = 0o644, backup: str = "") -> None:
         """Write several files: all are staged before the first is put in its place.
 
