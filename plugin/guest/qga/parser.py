@@ -26,7 +26,8 @@ from plugin.guest.qga.schema import Call, CallFailed, bind, call, calls_of
 from plugin.guest.qga.storage import StorageCalls
 from plugin.guest.qga.stream import BadJson, JsonStream
 from plugin.guest.qga.system import SystemCalls
-from plugin.guest.qga.text import encode, in_order
+from plugin.guest.qga.tables import in_order
+from plugin.guest.qga.text import encode
 
 _log = Logger()
 WHILE_FROZEN = frozenset(
