@@ -17,7 +17,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from attrs import define, field
-from twisted.logger import Logger
 
 MOST_LINKS = 40
 """As many as Linux follows before it says ELOOP."""
@@ -31,13 +30,13 @@ class Machine:
         root: '/' for the machine itself; anything else is a copy or a test.
         dry_run: write nothing, start nothing; what would have been done is in `done`.
         done: what was done, or would have been, in words without contents.
-        programs: False where the root is not this machine's: nothing is started then either.
+        frozen: file systems are frozen: whoever writes now waits, a log too.
     """
 
     root: str = "/"
     dry_run: bool = False
     done: list[str] = field(factory=list)
-    log: Logger = field(factory=Logger)
+    frozen: bool = False
 
     @property
     def programs(self) -> bool:

@@ -35,6 +35,16 @@ class Talk:
     def __exit__(self, *error: object) -> None:
         self._socket.close()
 
+    def line(self, data: bytes) -> bytes:
+        """Send bytes, and give the line that answers."""
+        self._socket.sendall(data)
+        got = b""
+        while not got.endswith(b"\n"):
+            piece = self._socket.recv(1 << 16)
+            assert piece, got
+            got += piece
+        return got
+
     def ask(self, data: bytes) -> bytes:
         """Send bytes, then a reset and a sync, and give what came before the sync's answer."""
         self._socket.sendall(data)
