@@ -51,7 +51,7 @@ class AccountCalls:
 
     @call("guest-ssh-get-authorized-keys", username="str")
     def get_keys(self, username: str) -> dict[str, Any]:
-        """Give the keys, without comments."""
+        """Give the keys, the last first as with qemu-ga, without comments."""
         account = self._account(username)
         path = f"{account.home}/.ssh/authorized_keys"
         text = self._machine.read_text(path)
@@ -60,7 +60,7 @@ class AccountCalls:
                 f"failed to read '{path}': Failed to open file \u201c{path}\u201d: "
                 "No such file or directory"
             )
-        lines = (line.strip() for line in text.splitlines())
+        lines = [line.strip() for line in reversed(text.splitlines())]
         return {"keys": [line for line in lines if line and not line.startswith("#")]}
 
     @call("guest-ssh-add-authorized-keys", username="str", keys="[str]", reset="bool?")
