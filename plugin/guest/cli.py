@@ -20,12 +20,15 @@ from typing import IO, Any
 from twisted.internet.defer import ensureDeferred
 from twisted.logger import (
     FilteringLogObserver,
+    ILogObserver,
+    LogEvent,
     Logger,
     LogLevel,
     LogLevelFilterPredicate,
     globalLogBeginner,
     textFileLogObserver,
 )
+from zope.interface import provider
 
 from co2.api import keep_steady
 from plugin.guest import namespace
@@ -51,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.testmode:
         return _as_python(options)
     try:
-        log = _open_log(options)
+        log = _open_log(options, agent.surroundings.machine)
         return _run(options, agent, log)
     except OSError as error:
         print(f"Error: {error.strerror}: {error.filename}", file=sys.stderr)
@@ -127,7 +130,7 @@ def _execute(path: str, arguments: Sequence[str]) -> dict[str, Any]:
     return vars(module)
 
 
-def _open_log(options: argparse.Namespace) -> IO[str]:
+def _open_log(options: argparse.Namespace, machine: Machine) -> IO[str]:
     if options.logfile == "-":
         file: IO[str] = sys.stdout
     else:
@@ -136,7 +139,14 @@ def _open_log(options: argparse.Namespace) -> IO[str]:
         file = os.fdopen(number, "a", buffering=1, encoding="utf-8")
     wanted = LogLevelFilterPredicate(LogLevel.levelWithName(options.level))
     observer = FilteringLogObserver(textFileLogObserver(file), [wanted])
-    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
+
+    @provider(ILogObserver)
+    def unless_frozen(event: LogEvent) -> None:
+        # Who writes to a file system that is frozen waits for the thaw, which would wait for us.
+        if not machine.frozen:
+            observer(event)
+
+    globalLogBeginner.beginLoggingTo([unless_frozen], redirectStandardIO=False)
     return file
 
 

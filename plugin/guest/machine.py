@@ -17,7 +17,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from attrs import define, field
-from twisted.logger import Logger
 
 MOST_LINKS = 40
 """As many as Linux follows before it says ELOOP."""
@@ -31,13 +30,13 @@ class Machine:
         root: '/' for the machine itself; anything else is a copy or a test.
         dry_run: write nothing, start nothing; what would have been done is in `done`.
         done: what was done, or would have been, in words without contents.
-        programs: False where the root is not this machine's: nothing is started then either.
+        frozen: file systems are frozen: whoever writes now waits, a log too.
     """
 
     root: str = "/"
     dry_run: bool = False
     done: list[str] = field(factory=list)
-    log: Logger = field(factory=Logger)
+    frozen: bool = False
 
     @property
     def programs(self) -> bool:
@@ -133,6 +132,31 @@ class Machine:
         except OSError:
             beside.unlink(missing_ok=True)
             raise
+
+    def size(self, path: str) -> int:
+        """Give a file's size in bytes, 0 where there is none."""
+        place = self.resolve(path)
+        return place.stat().st_size if place.is_file() else 0
+
+    def append(self, path: str, content: bytes) -> None:
+        """Add to a file that is there, all or nothing.
+
+        Raises:
+            OSError: there is no room, or no file; it is as it was.
+        """
+        self._say(f"append to {path} ({len(content)} bytes)")
+        if self.dry_run:
+            return
+        with open(self.resolve(path), "r+b", buffering=0) as file:
+            before = file.seek(0, os.SEEK_END)
+            try:
+                left = memoryview(content)
+                while left:
+                    left = left[file.write(left) :]
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(before)
+                raise
 
     def write_all(self, files: Mapping[str, bytes], *, mode: int = 0o644, backup: str = "") -> None:
         """Write several files: all are staged before the first is put in its place.

@@ -31,6 +31,8 @@ from plugin.guest.xenstore.exchange import XSComm
 
 LONGEST_HOSTNAME = 63
 COMMAND_LIST = "commands.command_list"
+OF_COMMANDS = ("command_names", "command_instance", "command_function", "run_command")
+"""What the module `commands` has besides, once `commands.init()` was called."""
 
 
 def install(agent: Agent) -> None:
@@ -68,7 +70,10 @@ def _agentlib(agent: Agent) -> ModuleType:
         "sethostname": sethostname,
         "encrypt_password": crypt,
     }
-    return _module("agentlib", "What the daemon offers to config files.", members)
+    module = _module("agentlib", "What the daemon offers to config files.", members)
+    # A config may put a function of its own in the place of get_interfaces.
+    here.links = lambda: list(module.get_interfaces())
+    return module
 
 
 def _plugins(agent: Agent) -> ModuleType:
@@ -118,11 +123,15 @@ def _commands(here: Surroundings) -> ModuleType:
     outside = set(CommandBase.defined)
 
     def init(**settings: Any) -> Commands:
-        """Make an instance of each command class that was defined; keywords go to each."""
-        if settings.get("testmode"):
-            here.machine.dry_run = True
+        """Make an instance of each command class that was defined; keywords go to each.
+
+        With `testmode` the password is decrypted, and not set.
+        """
         own = [one for one in CommandBase.defined if one not in outside]
-        return Commands([*known, *own], here, settings)
+        made = Commands([*known, *own], here, settings)
+        for name in OF_COMMANDS:
+            setattr(module, name, getattr(made, name))
+        return made
 
     sys.meta_path.insert(0, _CommandList(known))
     members = {
@@ -132,4 +141,5 @@ def _commands(here: Surroundings) -> ModuleType:
         "command_add": command_add,
         "init": init,
     }
-    return _module("commands", "What commands are made of.", members)
+    module = _module("commands", "What commands are made of.", members)
+    return module

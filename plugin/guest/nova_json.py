@@ -38,6 +38,8 @@ class JsonParser:
         if not callable(getattr(commands, "run_command", None)):
             raise TypeError("Command class has no 'run_command' method")
         self._commands = commands
+        # A class of commands may bring an exception of its own for those that are not there.
+        self._not_found = getattr(commands, "CommandNotFoundError", CommandNotFoundError)
 
     def parse_request(self, request: Any) -> dict[str, str]:
         """Run the request's command.
@@ -60,7 +62,7 @@ class JsonParser:
         _log.info("command {name}", name=name[:LONGEST_NAME])
         try:
             return self._commands.run_command(name, value)
-        except CommandNotFoundError as error:
+        except self._not_found as error:
             return 404, str(error)
         except Exception as error:
             # The text may quote the value: it goes to who sent that, and not to the log.
@@ -69,7 +71,9 @@ class JsonParser:
 
 
 def _command(request: Any) -> tuple[str, Any]:
-    if not isinstance(request, dict) or "data" not in request:
+    if not isinstance(request, dict):
+        raise Refused("Request is malformed")
+    if "data" not in request:
         raise Refused("Internal error with request")
     try:
         command = json.loads(request["data"])

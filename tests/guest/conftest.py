@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from e2e.processes import Watched, eventually
 
+from guest.qemu import BLOCKED, CONFIG
 from guest.running import Agents
 from guest.xen import Store, XenParts
 
@@ -39,3 +41,23 @@ def qemu_ga() -> str:
     if not found:
         pytest.skip("qemu-ga is not installed: apt-get install qemu-guest-agent")
     return found
+
+
+@pytest.fixture
+def ours(agents: Agents) -> str:
+    """Give the socket of our daemon, which may start programs but writes below a folder only."""
+    path = str(agents.folder / "ours")
+    config = CONFIG.format(path=path, folder=str(agents.folder), block=BLOCKED)
+    agents.start(config, root=False)
+    return path
+
+
+@pytest.fixture
+def theirs(qemu_ga: str, tmp_path: Path) -> Iterator[str]:
+    """Give the socket of Debian's qemu-ga, with all blocked that would act on this machine."""
+    path, state = str(tmp_path / "theirs"), tmp_path / "state"
+    state.mkdir()
+    command = [qemu_ga, "-m", "unix-listen", "-p", path, "-t", str(state)]
+    with Watched([*command, "-f", str(state / "pid"), "-b", BLOCKED], tmp_path):
+        eventually(lambda: Path(path).exists())
+        yield path

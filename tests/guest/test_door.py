@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from e2e.network import Network, Server
+from e2e.processes import eventually
 
 from guest.running import Agents
 
@@ -60,3 +61,61 @@ def test_a_file_lands_below_the_root(satellite: Server, tmp_path: Path) -> None:
     ask = {"name": "file_inject", "value": value}
     assert satellite.call("guest.guest.command", ask, **satellite.as_admin)["returncode"] == "0"
     assert (tmp_path / "machine" / "etc" / "motd").read_text() == "hello"
+
+
+ASKER = '''
+from co2.api import Co2Plugin
+
+class X_Asker(Co2Plugin):
+    """Sends what it is told to, and keeps the answers."""
+
+    answers = []
+
+    def receive(self, data_dict):
+        if data_dict["topic"] == "guest.response":
+            self.answers.append(data_dict["data"])
+
+    def x_ask(self, data, topic="guest.request"):
+        self.send({"data": data}, topic=topic)
+        return True
+
+    def x_answers(self):
+        return self.answers
+'''
+
+
+def test_messages_are_requests_of_those_who_may_ask(tmp_path: Path) -> None:
+    """A listed host is answered, even where it asks for nonsense; others and topics are not."""
+    plugins = tmp_path / "plugins" / "asker"
+    plugins.mkdir(parents=True)
+    (plugins / "__init__.py").write_text('__all__ = ["asker"]\n')
+    (plugins / "asker.py").write_text(ASKER)
+    settings = {"plugin_list": ["asker"], "plugin_dirs": [str(tmp_path / "plugins")]}
+    own = tmp_path / "here" / "plugin" / "guest"
+    own.mkdir(parents=True)
+    with Network(tmp_path) as network:
+        listed = network.satellite("listed", relay="embedded", **settings)
+        stranger = network.satellite("stranger", relay=listed.url, **settings)
+        random = listed.host_id.partition("@")[0]
+        root = str(tmp_path / "machine")
+        (own / "guest_config.py").write_text(f"root = {root!r}\naccept_from = [{random!r}]\n")
+        guest = {"plugin_list": ["guest"], "plugin_dirs": ["plugin"], "relay": listed.url}
+        network.satellite("here", **guest)
+        listed.sees("listed", "stranger", "here")
+        version = {"name": "version", "value": ""}
+        stranger.call("asker.asker.ask", {"data": version})
+        listed.call("asker.asker.ask", {"data": version, "topic": "other.topic"})
+        for data in ({"name": "nosuch"}, [1], {}, version):
+            listed.call("asker.asker.ask", {"data": data})
+        answers = eventually(
+            lambda: stranger.call("asker.asker.answers"), lambda found: len(found) >= 4
+        )
+    codes = [(one["returncode"], one["message"]) for one in answers]
+    assert codes == [
+        ("404", "No such agent command 'nosuch'"),
+        ("500", "Request is malformed"),
+        ("500", "Request is missing 'name' key"),
+        ("0", "1.39.1"),
+    ]
+    assert {one["to"].partition("@")[0] for one in answers} == {random}
+    assert len({one["request"] for one in answers}) == 4

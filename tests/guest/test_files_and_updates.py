@@ -53,6 +53,7 @@ def test_a_large_file_comes_in_pieces(tmp_path: Path) -> None:
     assert (tmp_path / "large").stat().st_size == 10_000
     wrong = {"b64_path": path, "b64_file": b64(b"x"), "offset": 5}
     assert run("file_inject", wrong)[0] == 500
+    assert [one.name for one in tmp_path.iterdir()] == ["large"]
 
 
 def archive(folder: Path, *members: tarfile.TarInfo) -> Path:
@@ -69,14 +70,14 @@ def archive(folder: Path, *members: tarfile.TarInfo) -> Path:
 
 def served(path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Give a URL that leads to a file and its signature, without a network."""
-    fetched = {"https://x/u": path, "https://x/u.sig": path.with_suffix(".sig")}
+    fetched = {"https://x/u.tar": path, "https://x/u.tar.sig": path.with_suffix(".sig")}
 
     def fetch(url: str, schemes: tuple[str, ...]) -> bytes:
         assert "https" in schemes
         return fetched[url].read_bytes()
 
     monkeypatch.setattr(update, "fetch", fetch)
-    return f"https://x/u,{hashlib.md5(path.read_bytes()).hexdigest()}"
+    return f"https://x/u.tar,{hashlib.md5(path.read_bytes()).hexdigest()}"
 
 
 def test_an_update_that_a_trusted_key_has_signed(
@@ -157,7 +158,7 @@ def test_kms_is_for_red_hat(tmp_path: Path) -> None:
     (folder / "up2date").write_text("debug=0\nserverURL=https://old/XMLRPC\n")
     assert commands(tmp_path).run_command("kmsactivate", value) == (0, "")
     text = (folder / "up2date").read_text()
-    assert "debug=0\n" in text and "serverURL=https://kms.example.com/XMLRPC\n" in text
+    assert "debug=0\n" in text and "\nserverURL=https://kms.example.com/XMLRPC;\n" in text
     assert "old" not in text
 
 

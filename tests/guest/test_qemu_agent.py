@@ -4,86 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.processes import Watched, eventually
 
+from guest.qemu import CONFIG, Talk, masked
 from guest.running import Agents
 from guest.scripts import FILES, MALFORMED, QUESTIONS
 
-BLOCKED = (
-    "guest-shutdown,guest-suspend-disk,guest-suspend-ram,guest-suspend-hybrid,"
-    "guest-fsfreeze-freeze,guest-fsfreeze-freeze-list,guest-set-time,guest-set-user-password,"
-    "guest-set-vcpus,guest-set-memory-blocks,guest-fstrim"
-)
-CONFIG = """
-import agentlib, plugins
-agentlib.register(
-    plugins.UnixSocket({path!r}),
-    plugins.QemuParser(state_dir={folder!r}, block={block!r}.split(",")),
-)
-"""
-END = b'\xff{"execute":"guest-sync","arguments":{"id":424242}}\n'
-RESET = b'{"error": {"class": "GenericError", "desc": "JSON parse error, stray \'\\uFFFD\'"}}\n'
 pytestmark = pytest.mark.process
-
-
-@pytest.fixture
-def ours(agents: Agents) -> str:
-    """Give the socket of our daemon, which may start programs but writes below a folder only."""
-    path = str(agents.folder / "ours")
-    config = CONFIG.format(path=path, folder=str(agents.folder), block=BLOCKED)
-    agents.start(config, root=False)
-    return path
-
-
-@pytest.fixture
-def theirs(qemu_ga: str, tmp_path: Path) -> Iterator[str]:
-    """Give the socket of Debian's qemu-ga, with all blocked that would act on this machine."""
-    path, state = str(tmp_path / "theirs"), tmp_path / "state"
-    state.mkdir()
-    command = [qemu_ga, "-m", "unix-listen", "-p", path, "-t", str(state)]
-    with Watched([*command, "-f", str(state / "pid"), "-b", BLOCKED], tmp_path):
-        eventually(lambda: Path(path).exists())
-        yield path
-
-
-class Talk:
-    """A raw connection."""
-
-    def __init__(self, path: str) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(20)
-        self._socket.connect(path)
-
-    def __enter__(self) -> Talk:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._socket.close()
-
-    def ask(self, data: bytes) -> bytes:
-        """Send bytes, then a reset and a sync, and give what came before the sync's answer."""
-        self._socket.sendall(data)
-        self._socket.sendall(END)
-        got = b""
-        while b'{"return": 424242}\n' not in got:
-            piece = self._socket.recv(1 << 16)
-            assert piece, got
-            got += piece
-        return got.partition(b'{"return": 424242}\n')[0].replace(RESET, b"", 1)
-
-
-def masked(answer: bytes) -> bytes:
-    """Hide what differs from run to run."""
-    answer = re.sub(rb'"pid": \d+', b'"pid": P', answer)
-    return re.sub(rb'"version": "[^"]*", "supported', b'"version": "V", "supported', answer)
 
 
 @pytest.mark.parametrize("script", [MALFORMED, QUESTIONS, FILES], ids=("bad", "questions", "files"))

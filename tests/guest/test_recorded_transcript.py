@@ -34,7 +34,7 @@ class Recorded:
             vm_data=lambda: VmData("h", ()),
             random=self.random,
         )
-        self.parser = JsonParser(Commands(STANDARD, here))
+        self.parser = JsonParser(Commands(STANDARD, here, {"testmode": True}))
 
     def random(self, count: int) -> bytes:
         """Give the next private key, or any bytes for a salt."""

@@ -1,7 +1,7 @@
 """Debian's xenstored, unmodified, with the hypervisor's calls stood in for by xenshim.c.
 
 The packages are installed, or fetched and unpacked into pytest's cache; nothing is installed by
-this. CO2_XEN_ROOT may name a folder where they are unpacked.
+this.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import pytest
 from attrs import frozen
 from e2e.processes import Watched, eventually
 
+from guest.packages import libraries, unpacked
+
 SHIM = Path(__file__).parent / "xenshim.c"
 PACKAGES = (
     "xen-utils-4.17",
@@ -31,7 +33,6 @@ PACKAGES = (
     "libxendevicemodel1",
     "libxenmisc4.17",
 )
-ARCHITECTURES = "usr/lib/*-linux-gnu"
 
 
 @frozen
@@ -50,38 +51,17 @@ class XenParts:
             pytest.skip(
                 "xenstored needs a stand-in for the hypervisor: apt-get install gcc libc6-dev"
             )
-        given = os.environ.get("CO2_XEN_ROOT")
-        for root in filter(None, (given and Path(given), Path("/"), cache / "root")):
-            if _daemon(root):
-                break
-        else:
-            root = _fetched(cache)
-        daemon = _daemon(root)
-        if daemon is None:
-            pytest.skip(f"there is no xenstored, and none could be fetched ({PACKAGES[0]})")
+        root = unpacked(cache, PACKAGES, "usr/lib/xen-4.*/bin/xenstored")
+        daemon = next(root.glob("usr/lib/xen-4.*/bin/xenstored"))
         shim = cache / "xenshim.so"
         command = ["gcc", "-O1", "-shared", "-fPIC", "-w", "-o", str(shim), str(SHIM), "-ldl"]
         subprocess.run(command, check=True)
-        libraries = ":".join(str(one) for one in root.glob(ARCHITECTURES))
-        return cls(daemon, root / "usr" / "bin", libraries, shim)
+        return cls(daemon, root / "usr" / "bin", libraries(root), shim)
 
     @property
     def variables(self) -> dict[str, str]:
         """What the unpacked programs need in their environment."""
         return {"LD_LIBRARY_PATH": self.libraries}
-
-
-def _daemon(root: Path) -> Path | None:
-    return next(iter(root.glob("usr/lib/xen-4.*/bin/xenstored")), None)
-
-
-def _fetched(cache: Path) -> Path:
-    if shutil.which("apt-get") and shutil.which("dpkg"):
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run(["apt-get", "download", *PACKAGES], cwd=cache, check=False, **quiet)
-        for package in cache.glob("*.deb"):
-            subprocess.run(["dpkg", "-x", package, cache / "root"], check=False)
-    return cache / "root"
 
 
 class Store:

@@ -25,7 +25,10 @@ class FileCommands(CommandBase):
     @command_add("injectfile")
     def injectfile(self, value: Any) -> tuple[int, str]:
         """Write a file: base64 of the path, a comma, the content."""
-        data = _decoded(value)
+        try:
+            data = _decoded(value)
+        except ValueError:
+            return 500, "Error doing base64 decoding of data"
         path, comma, content = data.partition(b",")
         if not comma:
             return 500, "the decoded value has no comma between path and content"
@@ -45,13 +48,17 @@ class FileCommands(CommandBase):
         return self._append(path, piece, offset)
 
     def _append(self, path: bytes, piece: bytes, offset: int) -> tuple[int, str]:
-        place = self.surroundings.machine.resolve(_text(path))
-        before = place.read_bytes() if place.is_file() else b""
-        if len(before) != offset:
-            return 500, f"the file has {len(before)} bytes: the next piece goes there"
+        machine, name = self.surroundings.machine, _text(path)
+        size = machine.size(name)
+        if size != offset:
+            return 500, f"the file has {size} bytes: the next piece goes there"
         if offset + len(piece) > MOST_BYTES:
             return 500, f"a file may have {MOST_BYTES} bytes"
-        return self._write(path, before + piece)
+        try:
+            machine.append(name, piece)
+        except OSError as error:
+            return 500, f"[Errno {error.errno}] {error.strerror}: '{name}'"
+        return 0, ""
 
     def _write(self, raw: bytes, content: bytes) -> tuple[int, str]:
         path = _text(raw)

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from plugin.guest.command.registry import CommandBase, command_add
+from plugin.guest.network.variables import set_variables
 
 UP2DATE = "/etc/sysconfig/rhn/up2date"
 _DOMAIN = re.compile(r"[A-Za-z0-9.-]+(:\d+)?")
@@ -17,14 +18,14 @@ class KmsCommands(CommandBase):
     @command_add("kmsactivate")
     def kmsactivate(self, value: Any) -> tuple[int, str]:
         """Take {'activation_key', 'profile', 'domains'}: write up2date, run rhnreg_ks."""
+        machine = self.surroundings.machine
+        if not machine.exists("/etc/redhat-release"):
+            return 500, "KMS not supported on this OS"
         if not isinstance(value, dict):
             return 500, "Invalid arguments"
         missing = [key for key in ("activation_key", "profile", "domains") if key not in value]
         if missing:
             return 500, f"Missing {' and '.join(missing)} in dictionary arguments"
-        machine = self.surroundings.machine
-        if not machine.exists("/etc/redhat-release"):
-            return 500, "KMS activation is for Red Hat only"
         domains = value["domains"]
         domains = [domains] if isinstance(domains, str) else domains
         if not all(isinstance(one, str) and _DOMAIN.fullmatch(one) for one in domains):
@@ -36,14 +37,16 @@ class KmsCommands(CommandBase):
         status = machine.run(
             ("rhnreg_ks", *words, "--profilename", str(value["profile"]), "--force")
         )
-        return (500, f"rhnreg_ks ended with status {status}") if status else (0, "")
+        return (500, f"Couldn't activate with RHN: {status}") if status else (0, "")
 
 
 def up2date(old: str, domains: list[str]) -> str:
-    """Give the file with these servers; its other lines stay."""
-    servers = {
-        "serverURL": ";".join(f"https://{one}/XMLRPC" for one in domains),
-        "noSSLServerURL": ";".join(f"http://{one}/XMLRPC" for one in domains),
-    }
-    lines = [line for line in old.splitlines() if line.partition("=")[0].strip() not in servers]
-    return "".join(f"{line}\n" for line in [*lines, *(f"{k}={v}" for k, v in servers.items())])
+    """Give the file with these servers, and the certificate that they have; the rest stays."""
+    return set_variables(
+        old,
+        {
+            "serverURL": "".join(f"https://{one}/XMLRPC;" for one in domains),
+            "noSSLServerURL": "".join(f"http://{one}/XMLRPC;" for one in domains),
+            "sslCACert": "/usr/share/rhn/RHN-ORG-TRUSTED-SSL-CERT",
+        },
+    )

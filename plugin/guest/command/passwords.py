@@ -54,6 +54,8 @@ class PasswordCommands(CommandBase):
                 self._secret = None
             return 500, str(error)
         self._secret = None
+        if self.settings.get("testmode"):
+            return 0, ""
         try:
             set_password(self.surroundings, "root", password)
         except (OSError, NoHash, LookupError) as error:

@@ -52,6 +52,14 @@ class CommandBase:
     def __init__(self, **settings: Any) -> None:
         self.settings = settings
 
+    def command_names(self) -> list[str]:
+        """Give the names of all commands, as classes of 2010 ask for them."""
+        return self.commands.command_names()
+
+    def run_command(self, name: str, argument: Any) -> tuple[Any, Any]:
+        """Run another command."""
+        return self.commands.run_command(name, argument)
+
     def __init_subclass__(cls, **keywords: Any) -> None:
         """Remember the class, so that `Commands` makes an instance of it."""
         super().__init_subclass__(**keywords)
@@ -61,6 +69,8 @@ class CommandBase:
 @implementer(ICommands)
 class Commands:
     """Instances of command classes, and which name leads to which method."""
+
+    CommandNotFoundError = CommandNotFoundError
 
     def __init__(
         self,

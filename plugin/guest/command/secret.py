@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -20,6 +21,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 PRIME = 162259276829213363391578010288127
 BASE = 5
 PRIVATE_BYTES = 16
+_NUMBER = re.compile(r"\s*([+-]?\d+)[lL]?\s*")
+"""As Python 2 has it, with an L for a large one, and without an underscore."""
 BLOCK = 16
 
 
@@ -47,15 +50,22 @@ def peer_key(value: Any, *, strict: bool = True) -> int:
     Raises:
         BadSecret: it is neither.
     """
-    if not isinstance(value, str | int | float) or (isinstance(value, str) and "_" in value):
+    if not isinstance(value, str | int | float):
         raise BadSecret(f"a public key is a number, not {type(value).__name__}")
     try:
-        key = int(value)
+        key = int(_digits(value) if isinstance(value, str) else value)
     except (ValueError, OverflowError):
         raise BadSecret("a public key is a number in decimal digits") from None
     if strict and key % PRIME in (0, 1, PRIME - 1):
         raise BadSecret("that public key would make the password readable for everybody")
     return key
+
+
+def _digits(text: str) -> str:
+    found = _NUMBER.fullmatch(text)
+    if found is None:
+        raise ValueError(text)
+    return found[1]
 
 
 def decode(value: Any) -> bytes:
@@ -77,17 +87,20 @@ def decrypt(data: bytes, secret: str, *, strict: bool = True) -> str:
         data: as it came, base64 undone.
         secret: the shared one.
         strict: only text without control characters is a password; what a wrong key makes of
-            the data is not, even where its end happens to look like padding.
+            the data is not, even where its end happens to look like padding. Else as in 2017:
+            MD5 only, and of the padding only its last byte.
 
     Raises:
         BadSecret: neither way from the secret to a key makes sense of it.
     """
     if len(data) % BLOCK:
         raise BadSecret("Data must be padded to 16 byte boundary in CBC mode")
+    if not strict:
+        return _cut(_decrypted(data, *_md5_key(secret)))
     for key, vector in (_md5_key(secret), _sha256_key(secret)):
         plain = _unpadded(_decrypted(data, key, vector))
-        if plain is not None and (not strict or _is_text(plain)):
-            return plain.decode("utf-8", "surrogateescape")
+        if plain is not None and _is_text(plain):
+            return plain.decode("utf-8")
     raise BadSecret("Invalid password data received")
 
 
@@ -114,6 +127,13 @@ def _unpadded(plain: bytes) -> bytes | None:
     if not 1 <= count <= BLOCK or plain[-count:] != bytes([count]) * count:
         return None
     return plain[:-count].rstrip(b"\n")
+
+
+def _cut(plain: bytes) -> str:
+    count = plain[-1] if plain else BLOCK + 1
+    if count > BLOCK:
+        raise BadSecret("Invalid password data received")
+    return plain[:-count].strip(b"\n").decode("utf-8", "surrogateescape")
 
 
 def _is_text(plain: bytes) -> bool:

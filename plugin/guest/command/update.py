@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
+import http.client
 import shutil
 import tarfile
 import tempfile
-import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -28,10 +27,16 @@ MOST_BYTES = 64 * 1024 * 1024
 MOST_UNPACKED = 512 * 1024 * 1024
 TIMEOUT = 60.0
 INSTALLER = "installer.sh"
+INIT_SCRIPTS = ("/etc/init.d/nova-agent", "/etc/rc.d/nova-agent", "/etc/nova-agent.init")
+"""Of which the agent of 2017 restarted itself by the first that is there."""
 
 
 class UpdateRefused(Exception):
-    """The update was not installed; the text goes to the client."""
+    """The update was not installed, or not started; code and text go to the client."""
+
+    def __init__(self, text: str, code: int = 500) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class UpdateCommands(CommandBase):
@@ -48,12 +53,14 @@ class UpdateCommands(CommandBase):
             self._check_signature(archive, url)
             self._install(archive, folder)
         except UpdateRefused as error:
-            return 500, str(error)
+            return error.code, str(error)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return 0, ""
 
     def _fetch(self, url: str) -> bytes:
+        if "." not in url.rpartition("/")[2] or "/" not in url:
+            raise UpdateRefused("Invalid URL")
         return fetch(url, self._schemes())
 
     def _schemes(self) -> tuple[str, ...]:
@@ -83,12 +90,21 @@ class UpdateCommands(CommandBase):
         (folder / "archive").write_bytes(archive)
         unpack(folder / "archive", folder / "content")
         installer = find_installer(folder / "content")
+        if installer is None:
+            self._check_init_script()
+            raise UpdateRefused(f"there is no {INSTALLER} in the archive")
         machine = self.surroundings.machine
         # The original runs it with nothing in its environment, and so do we.
         status = machine.run(("/bin/sh", str(installer)), cwd=str(installer.parent), env={})
         if status:
-            raise UpdateRefused(f"{INSTALLER} ended with status {status}")
+            raise UpdateRefused(f"Agent installer script failed: {status}")
+        self._check_init_script()
         self.surroundings.afterwards.append(self._restart)
+
+    def _check_init_script(self) -> None:
+        exists = self.surroundings.machine.exists
+        if self.surroundings.faithful and not any(map(exists, INIT_SCRIPTS)):
+            raise UpdateRefused("No init script found to restart", 404)
 
     def _restart(self) -> None:
         machine = self.surroundings.machine
@@ -122,7 +138,7 @@ def fetch(url: str, schemes: tuple[str, ...]) -> bytes:
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:  # noqa: S310  # see above
             content: bytes = answer.read(MOST_BYTES + 1)
-    except (OSError, ValueError, urllib.error.URLError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise UpdateRefused(f"Couldn't retrieve the update: {error}") from None
     if len(content) > MOST_BYTES:
         raise UpdateRefused(f"an update has at most {MOST_BYTES} bytes")
@@ -131,7 +147,7 @@ def fetch(url: str, schemes: tuple[str, ...]) -> bytes:
 
 def _check_sum(archive: bytes, expected: str) -> None:
     found = hashlib.md5(archive, usedforsecurity=False).hexdigest()
-    if not hmac.compare_digest(found.encode(), expected.strip().lower().encode()):
+    if found != expected:
         raise UpdateRefused(f"MD5 sums do not match ({expected} != {found})")
 
 
@@ -151,13 +167,9 @@ def unpack(archive: Path, folder: Path) -> None:
         raise UpdateRefused(f"the archive cannot be unpacked: {error}") from None
 
 
-def find_installer(folder: Path) -> Path:
-    """Find installer.sh, at the top or one folder down.
-
-    Raises:
-        UpdateRefused: there is none.
-    """
+def find_installer(folder: Path) -> Path | None:
+    """Find installer.sh, at the top or one folder down; None where it is neither."""
     for place in (folder / INSTALLER, *sorted(folder.glob(f"*/{INSTALLER}"))):
         if place.is_file() and not place.is_symlink():
             return place
-    raise UpdateRefused(f"there is no {INSTALLER} in the archive")
+    return None

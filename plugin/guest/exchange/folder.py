@@ -3,7 +3,8 @@
 `requests/<name>` holds a request, `responses/<name>` its answer. Whoever asks writes the file under
 another name (with a dot before it) and renames it, and removes the answer; answers that nobody took
 are removed after an hour. An answer is written before its request is removed, so that a crash
-between the two asks again instead of losing it.
+between the two asks again instead of losing it. One that cannot be written waits for room, and its
+command does not run again.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _log = Logger()
 INTERVAL = 0.05
 MOST_BYTES = 4 * 1024 * 1024
 EXPIRY = 3600.0
+AGAIN = 1.0
+"""Seconds between tries to write answers for which there was no room."""
 
 
 @implementer(IExchange)
@@ -42,7 +45,8 @@ class Directory:
         self._known: set[str] = set()
         self._seen = -1
         self._looking: LoopingCall | None = None
-        self._swept = 0.0
+        self._swept = self._tried = 0.0
+        self._unsent: dict[str, bytes] = {}
 
     def start(self, reactor: Any) -> None:
         """Begin to look."""
@@ -58,23 +62,19 @@ class Directory:
 
     def put_response(self, request: Any, response: Any) -> Deferred[None]:
         """Write the answer, then remove the request."""
-        name = request["path"]
         data = response["data"]
-        beside = self._responses / f".{name}.{secrets.token_hex(4)}"
+        raw = data if isinstance(data, bytes) else data.encode("utf-8")
         try:
-            beside.write_bytes(data if isinstance(data, bytes) else data.encode("utf-8"))
-            beside.replace(self._responses / name)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            self._known.discard(name)  # a full disk: the request stays, and is asked again
-            self._seen = -1
-            raise
-        return self.discard_request(request)
+            self._write(request["path"], raw)
+        except OSError as error:
+            _log.warn("an answer waits, as it cannot be written: {why}", why=error.strerror)
+            self._unsent[request["path"]] = raw
+            self._tried = self._now()
+        return succeed(None)
 
     def discard_request(self, request: Any) -> Deferred[None]:
         """Remove the request."""
-        (self._requests / request["path"]).unlink(missing_ok=True)
-        self._known.discard(request["path"])
+        self._remove(request["path"])
         return succeed(None)
 
     def close(self) -> Deferred[None]:
@@ -96,8 +96,33 @@ class Directory:
         except OSError as error:
             _log.warn("cannot look for requests: {why}", why=error.strerror)
             self._waiting.fail(error)
+        if self._unsent and abs(self._now() - self._tried) > AGAIN:
+            self._try_again()
         if abs(self._now() - self._swept) > EXPIRY / 10:
             self._sweep()
+
+    def _write(self, name: str, raw: bytes) -> None:
+        beside = self._responses / f".{name}.{secrets.token_hex(4)}"
+        try:
+            beside.write_bytes(raw)
+            beside.replace(self._responses / name)
+        except OSError:
+            beside.unlink(missing_ok=True)
+            raise
+        self._remove(name)
+
+    def _remove(self, name: str) -> None:
+        (self._requests / name).unlink(missing_ok=True)
+        self._known.discard(name)
+
+    def _try_again(self) -> None:
+        self._tried = self._now()
+        for name, raw in tuple(self._unsent.items()):
+            try:
+                self._write(name, raw)
+            except OSError:
+                return
+            del self._unsent[name]
 
     def _take(self) -> None:
         found = []

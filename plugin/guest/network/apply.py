@@ -16,6 +16,7 @@ from plugin.guest.machine import Machine
 from plugin.guest.network.distributions import DISTRIBUTIONS, Distribution
 from plugin.guest.network.hosts import common_files
 from plugin.guest.network.model import Flavour, Network
+from plugin.guest.network.variables import set_variables
 
 
 @frozen
@@ -31,10 +32,12 @@ def current_hostname(machine: Machine, name: str) -> str:
     """Give the host's name as the distribution's file has it, or ''."""
     path, variable = DISTRIBUTIONS[name].hostname
     text = machine.read_text(path) or ""
-    if not variable:
-        return next(iter(text.split()), "")
+    return _value(text, variable) if variable else next(iter(text.split()), "")
+
+
+def _value(text: str, variable: str) -> str:
     found = re.search(rf"(?m)^{variable}=(.*)$", text)
-    return next(iter(shlex.split(found[1])), "") if found else ""
+    return next(iter(shlex.split(found[1], comments=True)), "") if found else ""
 
 
 def apply(machine: Machine, name: str, network: Network, flavour: Flavour, now: float) -> Applied:
@@ -55,6 +58,7 @@ def apply(machine: Machine, name: str, network: Network, flavour: Flavour, now: 
     shared = ("/etc/hosts",)
     old = {path: text for path in (*kind.reads, *shared) if (text := machine.read_text(path))}
     files = {**kind.write(network, old, flavour), **common_files(network, old, flavour)}
+    _set_name(kind, files, network.hostname)
     if machine.is_link("/etc/resolv.conf"):
         files.pop("/etc/resolv.conf", None)  # systemd-resolved or resolvconf owns it
     changed = {path: text for path, text in files.items() if machine.read_text(path) != text}
@@ -64,6 +68,13 @@ def apply(machine: Machine, name: str, network: Network, flavour: Flavour, now: 
         machine.remove(path)
     _set_hostname(machine, network.hostname)
     return Applied(tuple(changed), stale, tuple(_restart(machine, kind, network)))
+
+
+def _set_name(kind: Distribution, files: dict[str, str], hostname: str) -> None:
+    """Put the host's name where it stands among the variables of a file, as in Arch's rc.conf."""
+    path, name = kind.hostname
+    if name and path in files and _value(files[path], name) != hostname:
+        files[path] = set_variables(files[path], {name: f'"{hostname}"'})
 
 
 def _write(machine: Machine, kind: Distribution, files: dict[str, str], backup: str) -> None:

@@ -2,50 +2,38 @@
 
 from __future__ import annotations
 
-import re
-
+from plugin.guest.network.arch_rc import for_profiles, in_rc_conf
 from plugin.guest.network.model import Files, Flavour, Interface, Network, Old
 
 RC_CONF = "/etc/rc.conf"
-_ARRAY = re.compile(r"^(INTERFACES|ROUTES)=\((.*)\)")
 
 
 def arch_legacy(network: Network, old: Old, flavour: Flavour) -> Files:
     """Write rc.conf: a variable for each address and route, two arrays that name them."""
     interfaces = [line for one in network.interfaces for line in _addresses(one)]
+    gateway4, gateway6 = network.only_gateways()
     routes = [
         (
-            f"{one.name}_route{number}",
+            f"{one.name}_route{place}",
             f"-net {route.network} netmask {route.netmask} gw {route.gateway}",
         )
         for one in network.interfaces
-        for number, route in enumerate(one.further_routes)
+        for place, route in one.placed_routes(gateway4)
     ]
-    gateway4, gateway6 = network.only_gateways()
     routes += [("gateway", f"default gw {gateway4}")] if gateway4 else []
     routes += [("gateway6", f"default gw {gateway6[0]}")] if gateway6 else []
-    new = {"INTERFACES": _array("INTERFACES", interfaces), "ROUTES": _array("ROUTES", routes)}
-    lines = []
-    for line in _without_variables(old.get(RC_CONF, "")):
-        found = _ARRAY.match(line)
-        lines += new.pop(found[1], []) if found else [line]
-    for rest in new.values():
-        lines += rest
-    return {RC_CONF: _text(lines)}
+    old_text = old.get(RC_CONF, "")
+    return {RC_CONF: in_rc_conf(old_text, interfaces, routes, faithful=flavour.faithful)}
 
 
 def arch_netcfg(network: Network, old: Old, flavour: Flavour) -> Files:
     """Write a profile for each interface below /etc/network.d, and rc.conf that starts them."""
-    files = {f"/etc/network.d/{one.name}": _netcfg(one) for one in network.interfaces}
-    lines = []
-    for line in _without_variables(old.get(RC_CONF, "")):
-        if _ARRAY.match(line):
-            lines += [f"#{line}"] * (2 if flavour.faithful else 1)
-        elif not line.startswith("NETWORKS="):
-            lines.append(_daemons(line) if line.startswith("DAEMONS=") else line)
+    files = {f"/etc/network.d/{one.name}": _netcfg(one, flavour) for one in network.interfaces}
     names = [one.name for one in network.interfaces]
-    lines.append(f"NETWORKS=({' '.join(reversed(names) if flavour.faithful else names)})")
-    return {**files, RC_CONF: _text(lines)}
+    # Python 2's order of a dict was the reverse for eth0, eth1, eth2.
+    names = names[::-1] if flavour.faithful else names
+    text = for_profiles(old.get(RC_CONF, ""), names, faithful=flavour.faithful)
+    return {**files, RC_CONF: text}
 
 
 def arch_netctl(network: Network, old: Old, flavour: Flavour) -> Files:
@@ -68,26 +56,7 @@ def _addresses(one: Interface) -> list[tuple[str, str]]:
     return lines
 
 
-def _array(name: str, variables: list[tuple[str, str]]) -> list[str]:
-    lines = [f'{variable}="{value}"' for variable, value in variables]
-    return [*lines, f"{name}=({' '.join(variable for variable, _ in variables)})"]
-
-
-def _without_variables(text: str) -> list[str]:
-    """Leave out the variables that the arrays of before name."""
-    lines = text.splitlines()
-    arrays = [found[2].split() for found in map(_ARRAY.match, lines) if found]
-    named = {name.lstrip("!") for array in arrays for name in array}
-    return [line for line in lines if line.partition("=")[0] not in named]
-
-
-def _daemons(line: str) -> str:
-    if "@net-profiles" in line or "net-profiles" in line:
-        return line
-    return re.sub(r"(?<![\w!@-])network(?![\w-])", "!network @net-profiles", line)
-
-
-def _netcfg(one: Interface) -> str:
+def _netcfg(one: Interface, flavour: Flavour) -> str:
     lines = [*_label(one), 'CONNECTION="ethernet"', f"INTERFACE={one.name}"]
     for ip4 in one.ip4s[:1]:
         lines += ['IP="static"', f'ADDR="{ip4.address}"', f'NETMASK="{ip4.netmask}"']
@@ -95,8 +64,9 @@ def _netcfg(one: Interface) -> str:
     for ip6 in one.ip6s[:1]:
         lines += ['IP6="static"', f'ADDR6="{ip6.address}/{ip6.prefixlen}"']
         lines += [f'GATEWAY6="{one.gateway6}"'] if one.gateway6 else []
-    if one.further_routes:
-        routes = (f'"{r.network}/{r.netmask} via {r.gateway}"' for r in one.further_routes)
+    further = one.routes_as_of(flavour)
+    if further:
+        routes = (f'"{r.network}/{r.netmask} via {r.gateway}"' for r in further)
         lines.append(f"ROUTES=({' '.join(routes)})")
     if one.dns:
         lines.append(f"DNS=({' '.join(one.dns)})")
@@ -127,7 +97,7 @@ def _netctl_faithful(one: Interface) -> str:
         one,
         [f"{a.address}/{a.netmask}" for a in one.ip4s[:1]],
         [f"{a.address}/{a.prefixlen}" for a in one.ip6s[:1]],
-        [f"{r.network}/{r.netmask} via {r.gateway}" for r in one.further_routes],
+        [f"{r.network}/{r.netmask} via {r.gateway}" for r in one.routes_as_of(Flavour(True))],
     )
 
 

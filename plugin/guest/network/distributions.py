@@ -134,7 +134,7 @@ def detect(tree: Tree) -> str:
     for test, name in _TESTS:
         if test(tree):
             return name
-    raise LookupError("Unknown distribution: set `distribution` to one of " + _known())
+    raise LookupError("Couldn't figure out my OS: set `distribution` to one of " + _known())
 
 
 def _known() -> str:

@@ -8,13 +8,15 @@ from plugin.guest.network.model import Files, Flavour, Interface, Network, Old
 
 RC_CONF = "/etc/rc.conf"
 _OURS = re.compile(
-    r"^(hostname|ifconfig_\w+|ipv6_\w+|dhcpd_\w+|defaultrouter|static_routes|route_\w+)="
+    r"ifconfig|defaultrouter|ipv6_(?:ifconfig|defaultrouter|enable|network_interfaces)"
+    r"|static_routes|route_|dhcpd_|hostname"
 )
 
 
 def freebsd(network: Network, old: Old, flavour: Flavour) -> Files:
     """Write rc.conf: what it said of the network is replaced, the rest kept in its place."""
-    lines = [line for line in old.get(RC_CONF, "").splitlines() if not _OURS.match(line)]
+    before = (line.strip() for line in old.get(RC_CONF, "").splitlines())
+    lines = [line for line in before if not _OURS.match(line)]
     lines += ['dhcpd_enable="NO"', f"hostname={network.hostname}"]
     for one in network.interfaces:
         lines += _addresses(one)
@@ -35,7 +37,8 @@ def _addresses(one: Interface) -> list[str]:
 
 
 def _routes(network: Network) -> list[str]:
-    routes = [route for one in network.interfaces for route in one.further_routes]
+    gateway4, _ = network.only_gateways()
+    routes = [route for one in network.interfaces for _, route in one.placed_routes(gateway4)]
     lines = [
         f'route_lan{number}="-net {route.network} -netmask {route.netmask} {route.gateway}"'
         for number, route in enumerate(routes)

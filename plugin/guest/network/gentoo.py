@@ -20,21 +20,23 @@ modules="iproute2"
 
 def gentoo_openrc(network: Network, old: Old, flavour: Flavour) -> Files:
     """Write the files for OpenRC: values are lines in one string."""
-    return _files(network, flavour, _openrc)
+    return _files(network, flavour, _openrc, "HOSTNAME" if flavour.faithful else "hostname")
 
 
 def gentoo_legacy(network: Network, old: Old, flavour: Flavour) -> Files:
     """Write the files for baselayout 1: values are bash arrays."""
-    return _files(network, flavour, _legacy)
+    return _files(network, flavour, _legacy, "HOSTNAME")
 
 
-def _files(network: Network, flavour: Flavour, form: Callable[[Interface], str]) -> Files:
+def _files(
+    network: Network, flavour: Flavour, form: Callable[[Interface, Flavour], str], variable: str
+) -> Files:
     head = HEAD.format(stamp=flavour.stamp, program=flavour.program)
     # Python 2's order of a dict was the reverse for eth0, eth1, eth2.
     order = reversed(network.interfaces) if flavour.faithful else network.interfaces
     return {
-        "/etc/conf.d/net": head + "".join(form(one) for one in order),
-        "/etc/conf.d/hostname": f'hostname="{network.hostname}"\n',
+        "/etc/conf.d/net": head + "".join(form(one, flavour) for one in order),
+        "/etc/conf.d/hostname": f'{variable}="{network.hostname}"\n',
     }
 
 
@@ -42,9 +44,9 @@ def _label(one: Interface) -> str:
     return f"\n# Label {one.label}\n" if one.label else "\n"
 
 
-def _openrc(one: Interface) -> str:
+def _openrc(one: Interface, flavour: Flavour) -> str:
     addresses = [f"{a.address}/{a.prefixlen}" for a in one.addresses]
-    routes = [f"{r.network}/{r.prefixlen} via {r.gateway}" for r in one.further_routes]
+    routes = [f"{r.network}/{r.prefixlen} via {r.gateway}" for r in one.routes_as_of(flavour)]
     text = f'{_label(one)}config_{one.name}="\n{_lines(addresses)}"\n'
     text += f'\nroutes_{one.name}="\n{_lines(routes + _defaults(one))}"\n'
     if one.dns:
@@ -53,10 +55,12 @@ def _openrc(one: Interface) -> str:
     return text
 
 
-def _legacy(one: Interface) -> str:
+def _legacy(one: Interface, flavour: Flavour) -> str:
     addresses = [f'"{a.address} netmask {a.netmask}"' for a in one.ip4s]
     addresses += [f'"{a.address}/{a.prefixlen}"' for a in one.ip6s]
-    routes = [f'"{r.network} netmask {r.netmask} gw {r.gateway}"' for r in one.further_routes]
+    routes = [
+        f'"{r.network} netmask {r.netmask} gw {r.gateway}"' for r in one.routes_as_of(flavour)
+    ]
     routes += [f'"{line}"' for line in _defaults(one)]
     text = f"{_label(one)}config_{one.name}=(\n{_lines(addresses)})\n"
     text += f"\nroutes_{one.name}=(\n{_lines(routes)})\n"

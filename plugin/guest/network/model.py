@@ -38,6 +38,11 @@ class Route:
     prefixlen: int
     gateway: str
 
+    @property
+    def is_default(self) -> bool:
+        """Whether it is the way to everywhere."""
+        return self.network == "0.0.0.0" and not self.prefixlen  # noqa: S104  # as above
+
 
 @frozen
 class Interface:
@@ -66,11 +71,30 @@ class Interface:
 
     @property
     def further_routes(self) -> tuple[Route, ...]:
-        """The routes without the default one, which `gateway4` says already."""
+        """The routes without the default one, where `gateway4` says it already."""
+        return tuple(route for _, route in self.placed_routes(self.gateway4))
+
+    def placed_routes(self, gateway4: str | None) -> tuple[tuple[int, Route], ...]:
+        """The routes without the default one by a gateway, each with its place among all."""
+        return tuple(
+            (place, route)
+            for place, route in enumerate(self.routes)
+            if not (route.is_default and route.gateway == gateway4)
+        )
+
+    def routes_as_of(self, flavour: Flavour) -> tuple[Route, ...]:
+        """The routes as the original's Gentoo and Arch have them, if it is to be followed.
+
+        It leaves out every default route, and every other by the same gateway too.
+        """
+        if not flavour.faithful:
+            return self.further_routes
         return tuple(
             route
             for route in self.routes
-            if route.prefixlen or (self.gateway4 or route.gateway) != route.gateway
+            if route.network != "0.0.0.0"  # noqa: S104  # a route, nothing that listens
+            and route.prefixlen
+            and route.gateway != self.gateway4
         )
 
 

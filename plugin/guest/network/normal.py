@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from plugin.guest.network.model import (
@@ -44,7 +44,7 @@ def interfaces_from(
     by_mac = {mac.lower(): (name, up) for name, up, mac in links}
     found: dict[str, Interface] = {}
     for text in entries:
-        one = _interface(_object(text), by_mac, "u" if faithful else "")
+        one = _interface(_object(text), by_mac, faithful)
         found[one.name] = one
     return tuple(found[name] for name in sorted(found))
 
@@ -60,7 +60,7 @@ def _object(text: str) -> Mapping[str, Any]:
 
 
 def _interface(
-    entry: Mapping[str, Any], by_mac: Mapping[str, tuple[str, bool]], prefix: str
+    entry: Mapping[str, Any], by_mac: Mapping[str, tuple[str, bool]], faithful: bool
 ) -> Interface:
     mac = entry.get("mac")
     if not mac:
@@ -69,22 +69,26 @@ def _interface(
     if mac not in by_mac:
         raise BadNetworkConfig(f"Unknown interface MAC {mac}")
     name, up = by_mac[mac]
-    # Addresses that are all disabled leave an interface without any, which is no error.
-    given4 = _enabled(entry, "ips", "IPv4", prefix)
-    given6 = _enabled(entry, "ip6s", "IPv6", prefix)
-    if not _list(entry, "ips") and not _list(entry, "ip6s"):
+    given4, given6 = _addresses(entry, "ips", "IPv4"), _addresses(entry, "ip6s", "IPv6")
+    if not given4 and not given6:
         raise BadNetworkConfig("No IPs found for interface")
+    # Addresses that are all disabled leave an interface without any, which is no error. What is
+    # asked first decides which error a client sees: every 'enabled' before any address.
+    enabled4, enabled6 = (
+        [one for one, wanted in zip(given, list(_enabled(given, faithful)), strict=True) if wanted]
+        for given in (given4, given6)
+    )
     label = entry.get("label")
     return Interface(
         name=name,
         mac=mac,
         label=None if label is None else _one_line(str(label)),
         up=up,
-        ip4s=tuple(_address4(one) for one in given4),
-        ip6s=tuple(_address6(one) for one in given6),
+        ip4s=tuple(_address4(one, faithful) for one in enabled4),
+        ip6s=tuple(_address6(one) for one in enabled6),
         gateway4=_word(entry.get("gateway")) or None,
-        gateway6=_gateway6(entry, given6),
-        routes=tuple(_route(one) for one in _list(entry, "routes")),
+        gateway6=_gateway6(entry, enabled6),
+        routes=tuple(_route(one, faithful) for one in _list(entry, "routes")),
         dns=tuple(_word(server) for server in _list(entry, "dns")),
     )
 
@@ -96,41 +100,52 @@ def _list(entry: Mapping[str, Any], key: str) -> list[Any]:
     return value
 
 
-def _enabled(
-    entry: Mapping[str, Any], key: str, family: str, prefix: str
-) -> list[Mapping[str, Any]]:
-    return [one for one in _list(entry, key) if _is_enabled(_checked(one, family), prefix)]
-
-
-def _checked(one: Any, family: str) -> Mapping[str, Any]:
-    if not isinstance(one, dict):
+def _addresses(entry: Mapping[str, Any], key: str, family: str) -> list[Mapping[str, Any]]:
+    found = _list(entry, key)
+    if not all(isinstance(one, dict) for one in found):
         raise BadNetworkConfig(f"an {family} address is not a JSON object")
-    if "ip" not in one and not (family == "IPv6" and "address" in one):
-        raise BadNetworkConfig(f"Missing 'ip' key for {family} address")
-    if "netmask" not in one:
-        raise BadNetworkConfig(f"Missing 'netmask' key for {family} address")
-    return one
+    return found
 
 
-def _is_enabled(one: Mapping[str, Any], prefix: str) -> bool:
-    value = one.get("enabled", 0)
-    try:
-        return int(value) != 0
-    except (ValueError, TypeError):
-        shown = f"{prefix}{value!r}" if isinstance(value, str) else repr(value)
-        raise BadNetworkConfig(f"Invalid value {shown} for 'enabled' key") from None
+def _enabled(given: Iterable[Mapping[str, Any]], faithful: bool) -> Iterator[bool]:
+    for one in given:
+        value = one.get("enabled", 0)
+        try:
+            if isinstance(value, str) and "_" in value:
+                raise ValueError(value)  # Python 3 reads 1_0 as a number
+            yield int(value) != 0
+        except (ValueError, TypeError, OverflowError):
+            shown = _shown(value, faithful)
+            raise BadNetworkConfig(f"Invalid value {shown} for 'enabled' key") from None
 
 
-def _address4(one: Mapping[str, Any]) -> Address4:
-    netmask = _word(one["netmask"])
-    return Address4(_word(one["ip"]), netmask, _prefixlen(netmask))
+def _shown(value: Any, faithful: bool) -> str:
+    """Give a value as errors show it: faithful, texts as Python 2 wrote them."""
+    if not faithful:
+        return repr(value)
+    return f"u{value!a}" if isinstance(value, str) else ascii(value)
+
+
+def _need(one: Mapping[str, Any], key: str, family: str) -> None:
+    if key not in one:
+        raise BadNetworkConfig(f"Missing '{key}' key for {family} address")
+
+
+def _address4(one: Mapping[str, Any], faithful: bool) -> Address4:
+    _need(one, "ip", "IPv4")
+    _need(one, "netmask", "IPv4")
+    prefixlen = _prefixlen(one["netmask"], faithful)
+    return Address4(_word(one["ip"]), one["netmask"], prefixlen)
 
 
 def _address6(one: Mapping[str, Any]) -> Address6:
+    if "ip" not in one and "address" not in one:
+        raise BadNetworkConfig("Missing 'ip' or 'address' key for IPv6 address")
+    _need(one, "netmask", "IPv6")
     prefixlen = one["netmask"]
     if isinstance(prefixlen, bool) or not str(prefixlen).isdigit() or int(prefixlen) > 128:
         raise BadNetworkConfig(f"Invalid prefix length {prefixlen!r} for IPv6 address")
-    return Address6(_word(one.get("ip", one.get("address"))), prefixlen)
+    return Address6(_word(one.get("address", one.get("ip"))), prefixlen)
 
 
 def _gateway6(entry: Mapping[str, Any], given6: Iterable[Mapping[str, Any]]) -> str | None:
@@ -138,17 +153,18 @@ def _gateway6(entry: Mapping[str, Any], given6: Iterable[Mapping[str, Any]]) -> 
     return _word(own[-1] if own else entry.get("gateway6")) or None
 
 
-def _route(one: Any) -> Route:
+def _route(one: Any, faithful: bool) -> Route:
     for key in ("route", "netmask", "gateway"):
         if not isinstance(one, dict) or key not in one:
             raise BadNetworkConfig(f"Missing '{key}' key for route")
-    netmask = _word(one["netmask"])
-    return Route(_word(one["route"]), netmask, _prefixlen(netmask), _word(one["gateway"]))
+    prefixlen = _prefixlen(one["netmask"], faithful)
+    return Route(_word(one["route"]), one["netmask"], prefixlen, _word(one["gateway"]))
 
 
-def _prefixlen(netmask: str) -> int:
-    if netmask not in NETMASKS:
-        raise BadNetworkConfig(f"Invalid netmask '{netmask}'")
+def _prefixlen(netmask: Any, faithful: bool) -> int:
+    if not isinstance(netmask, str) or netmask not in NETMASKS:
+        shown = _shown(netmask, faithful)
+        raise BadNetworkConfig(shown if faithful else f"Invalid netmask {shown}")
     return NETMASKS[netmask]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from plugin.guest.network.hosts import MARK
 from plugin.guest.network.model import Files, Flavour, Interface, Network, Old
+from plugin.guest.network.variables import set_variables
 
 FOLDER = "/etc/sysconfig/network-scripts"
 
@@ -19,16 +20,14 @@ def redhat(network: Network, old: Old, flavour: Flavour) -> Files:
         if one.further_routes:
             # The original names the route file after the last alias, where ifup does not look.
             name = name if flavour.faithful else one.name
-            files[f"{FOLDER}/route-{name}"] = _routes(one)
+            files[f"{FOLDER}/route-{name}"] = _routes(one, flavour)
     return files
 
 
 def _network(old: str, network: Network) -> str:
-    settings = {"NETWORKING": "yes", "HOSTNAME": network.hostname}
-    if any(one.ip6s for one in network.interfaces):
-        settings["NETWORKING_IPV6"] = "yes"
-    kept = [line for line in old.splitlines() if line.partition("=")[0].strip() not in settings]
-    return "".join(f"{line}\n" for line in [*kept, *(f"{k}={v}" for k, v in settings.items())])
+    ipv6 = any(one.ip6s for one in network.interfaces)
+    settings = {"NETWORKING_IPV6": "yes" if ipv6 else "no", "HOSTNAME": network.hostname}
+    return set_variables(old, {"NETWORKING": "yes", **settings})
 
 
 def _ifcfg(one: Interface, index: int, name: str) -> str:
@@ -48,10 +47,13 @@ def _ifcfg(one: Interface, index: int, name: str) -> str:
     return MARK + "\n" + "".join(f"{line}\n" for line in lines)
 
 
-def _routes(one: Interface) -> str:
+def _routes(one: Interface, flavour: Flavour) -> str:
+    # The original leaves a gap where the default route was, at which ifup-routes stops reading.
+    places = one.placed_routes(one.gateway4)
+    numbered = places if flavour.faithful else enumerate(one.further_routes)
     return "".join(
         f"ADDRESS{number}={route.network}\n"
         f"NETMASK{number}={route.netmask}\n"
         f"GATEWAY{number}={route.gateway}\n"
-        for number, route in enumerate(one.further_routes)
+        for number, route in numbered
     )

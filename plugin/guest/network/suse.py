@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from plugin.guest.network.hosts import MARK
 from plugin.guest.network.model import Address4, Files, Flavour, Interface, Network, Old
+from plugin.guest.network.variables import set_variables
 
 FOLDER = "/etc/sysconfig/network"
 
@@ -20,7 +19,8 @@ def suse(network: Network, old: Old, flavour: Flavour) -> Files:
             files[f"{FOLDER}/ifroute-{one.name}"] = routes
     config = old.get(f"{FOLDER}/config")
     if config is not None and network.dns:
-        files[f"{FOLDER}/config"] = _config(config, network)
+        servers = f'"{" ".join(network.dns)}"'
+        files[f"{FOLDER}/config"] = set_variables(config, {"NETCONFIG_DNS_STATIC_SERVERS": servers})
     return files
 
 
@@ -47,9 +47,3 @@ def _routes(one: Interface) -> str:
     ]
     lines += [f"default {gateway} - -" for gateway in (one.gateway4, one.gateway6) if gateway]
     return "".join(f"{line}\n" for line in lines)
-
-
-def _config(old: str, network: Network) -> str:
-    line = f'NETCONFIG_DNS_STATIC_SERVERS="{" ".join(network.dns)}"'
-    text, found = re.subn(r"(?m)^NETCONFIG_DNS_STATIC_SERVERS=.*$", line, old)
-    return text if found else f"{old.rstrip()}\n{line}\n".lstrip("\n")

@@ -35,19 +35,23 @@ class AccountCalls:
     @call("guest-set-user-password", username="str", password="str", crypted="bool")  # noqa: S106
     def set_user_password(self, username: str, password: str, crypted: bool) -> None:
         """Set a password, or with `crypted` its hash; it comes in base64."""
-        text = base64s.decode(password).decode("utf-8", "surrogateescape")
-        if any(character in text for character in "\n\0") or (crypted and ":" in text):
-            raise CallFailed("forbidden characters in new password")
-        if any(character in username for character in ":\n\0"):
+        # As in C, a NUL ends the password.
+        raw = base64s.decode(password).partition(b"\0")[0]
+        text = raw.decode("utf-8", "surrogateescape")
+        if "\n" in text:
+            raise CallFailed("forbidden characters in raw password")
+        if "\n" in username or ":" in username:
             raise CallFailed("forbidden characters in username")
         try:
+            if crypted and ":" in text:
+                raise NoHash("a hash is one field of the file")
             set_password(self._here, username, text, crypted=crypted)
         except (OSError, LookupError, NoHash) as error:
             raise CallFailed("child process has failed to set user password") from error
 
     @call("guest-ssh-get-authorized-keys", username="str")
     def get_keys(self, username: str) -> dict[str, Any]:
-        """Give the keys, without comments."""
+        """Give the keys, the last first as with qemu-ga, without comments."""
         account = self._account(username)
         path = f"{account.home}/.ssh/authorized_keys"
         text = self._machine.read_text(path)
@@ -56,7 +60,7 @@ class AccountCalls:
                 f"failed to read '{path}': Failed to open file \u201c{path}\u201d: "
                 "No such file or directory"
             )
-        lines = (line.strip() for line in text.splitlines())
+        lines = [line.strip() for line in reversed(text.splitlines())]
         return {"keys": [line for line in lines if line and not line.startswith("#")]}
 
     @call("guest-ssh-add-authorized-keys", username="str", keys="[str]", reset="bool?")

@@ -19,6 +19,7 @@ from plugin.guest.command.surroundings import Surroundings
 from plugin.guest.interfaces import IParser
 from plugin.guest.qga.accounts import AccountCalls
 from plugin.guest.qga.files import FileCalls
+from plugin.guest.qga.freezing import THAW_AFTER, FreezeCalls
 from plugin.guest.qga.links import LinkCalls
 from plugin.guest.qga.power import PowerCalls
 from plugin.guest.qga.programs import ProgramCalls
@@ -26,7 +27,8 @@ from plugin.guest.qga.schema import Call, CallFailed, bind, call, calls_of
 from plugin.guest.qga.storage import StorageCalls
 from plugin.guest.qga.stream import BadJson, JsonStream
 from plugin.guest.qga.system import SystemCalls
-from plugin.guest.qga.text import encode, in_order
+from plugin.guest.qga.tables import in_order
+from plugin.guest.qga.text import encode
 
 _log = Logger()
 WHILE_FROZEN = frozenset(
@@ -139,6 +141,7 @@ class QemuParser:
         block: Iterable[str] = (),
         allow: Iterable[str] | None = None,
         state_dir: str | Path | None = None,
+        thaw_after: float = THAW_AFTER,
         version: str = __version__,
     ) -> None:
         """Make the commands.
@@ -147,6 +150,8 @@ class QemuParser:
             surroundings: the machine they act on, and its own lists of commands.
             block: commands that are disabled; allow: the only ones that are not.
             state_dir: where the next file handle is kept over restarts.
+            thaw_after: seconds until frozen file systems are thawed that no client has; 0 for
+                never.
             version: what guest-info says.
         """
         here = surroundings or Surroundings()
@@ -156,7 +161,7 @@ class QemuParser:
         self._version = version
         state = None if state_dir is None else Path(state_dir, "co2-guest.state")
         self._files = FileCalls(here.machine, state)
-        self._storage = StorageCalls(here.machine)
+        self._freezing = FreezeCalls(here.machine, thaw_after)
         self._calls: dict[str, Call] = {}
         for source in (
             AgentCalls(self._info),
@@ -166,7 +171,8 @@ class QemuParser:
             PowerCalls(here.machine),
             ProgramCalls(here.machine),
             self._files,
-            self._storage,
+            StorageCalls(here.machine),
+            self._freezing,
         ):
             self._calls.update(calls_of(source))
 
@@ -216,12 +222,12 @@ class QemuParser:
     def enabled(self, name: str) -> bool:
         """Tell whether a command may be called now."""
         allowed = self._allow is None or name in self._allow
-        awake = not self._storage.frozen or name in WHILE_FROZEN
+        awake = not self._here.machine.frozen or name in WHILE_FROZEN
         return name not in self._block and allowed and awake and self._here.allows(name)
 
     def close(self) -> None:
         """Close files and thaw what is frozen: nobody could any more."""
-        self._storage.thaw()
+        self._freezing.close()
         self._files.close_all()
 
     def _wanted(self, value: Any) -> tuple[Call, dict[str, Any]]:

@@ -1,17 +1,17 @@
 """What arguments a command takes, and the check of those that came, in qemu-ga's words.
 
 A command is a method marked by `call`. Its parameters are given as names with kinds: 'str', 'int',
-'bool', '[str]', '[object]', 'whence', 'capture'; a trailing '?' makes one optional.
+'bool', '[str]', 'whence', 'capture', or one of SHAPES; a trailing '?' makes one optional.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from attrs import frozen
 
-from plugin.guest.qga.text import in_order
+from plugin.guest.qga.tables import first_unknown
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 WHENCE = {"set": 0, "cur": 1, "end": 2}
@@ -41,6 +41,20 @@ class Parameter:
         return self.name.replace("-", "_")
 
 
+def _parameters(kinds: Mapping[str, str]) -> tuple[Parameter, ...]:
+    return tuple(
+        Parameter(one.replace("_", "-"), kind.rstrip("?"), kind.endswith("?"))
+        for one, kind in kinds.items()
+    )
+
+
+SHAPES: Mapping[str, tuple[Parameter, ...]] = {
+    "processor": _parameters({"logical_id": "int", "online": "bool", "can_offline": "bool?"}),
+    "block": _parameters({"phys_index": "uint", "online": "bool", "can_offline": "bool?"}),
+}
+"""Objects that stand in lists: kind to members."""
+
+
 @frozen
 class Call:
     """One command.
@@ -60,10 +74,7 @@ class Call:
 
 def call(name: str, *, answers: bool = True, **parameters: str) -> Callable[[_Function], _Function]:
     """Mark a method as the command of that name; an underscore stands for a hyphen."""
-    known = tuple(
-        Parameter(one.replace("_", "-"), kind.rstrip("?"), kind.endswith("?"))
-        for one, kind in parameters.items()
-    )
+    known = _parameters(parameters)
 
     def mark(function: _Function) -> _Function:
         function.__guest_call__ = Call(name, known, answers, function)  # type: ignore[attr-defined]
@@ -89,16 +100,21 @@ def bind(wanted: Call, given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         CallFailed: one is missing, of another type, or unknown.
     """
-    bound = {}
-    for one in wanted.parameters:
+    return _members(wanted.parameters, given, "")
+
+
+def _members(
+    parameters: Iterable[Parameter], given: Mapping[str, Any], where: str
+) -> dict[str, Any]:
+    known, bound = set(), {}
+    for one in parameters:
+        known.add(one.name)
         if one.name in given:
-            bound[one.attribute] = _checked(one.name, one.kind, given[one.name])
+            bound[one.attribute] = _checked(f"{where}{one.name}", one.kind, given[one.name])
         elif not one.optional:
-            raise CallFailed(f"Parameter '{one.name}' is missing")
+            raise CallFailed(f"Parameter '{where}{one.name}' is missing")
     if len(bound) < len(given):
-        names = {one.name for one in wanted.parameters}
-        unknown = next(name for name in in_order(dict(given)) if name not in names)
-        raise CallFailed(f"Parameter '{unknown}' is unexpected")
+        raise CallFailed(f"Parameter '{where}{first_unknown(given, known)}' is unexpected")
     return bound
 
 
@@ -107,6 +123,10 @@ def _checked(name: str, kind: str, value: Any) -> Any:
         if not isinstance(value, list):
             raise _wrong(name, "array")
         return [_checked(f"{name}[{at}]", kind[1:-1], one) for at, one in enumerate(value)]
+    if kind in SHAPES:
+        if not isinstance(value, dict):
+            raise _wrong(name, "object")
+        return _members(SHAPES[kind], value, f"{name}.")
     return _CHECKS[kind](name, value)
 
 
@@ -132,9 +152,9 @@ def _boolean(name: str, value: Any) -> bool:
     return value
 
 
-def _object(name: str, value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _wrong(name, "object")
+def _unsigned(name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise CallFailed(f"Parameter '{name}' expects uint64")
     return value
 
 
@@ -159,7 +179,7 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "str": _text,
     "int": _integer,
     "bool": _boolean,
-    "object": _object,
+    "uint": _unsigned,
     "whence": _whence,
     "capture": _capture,
 }

@@ -1,23 +1,17 @@
-"""guest-get-fsinfo, -disks, -diskstats, and file systems frozen, thawed and trimmed."""
+"""guest-get-fsinfo, -disks, -diskstats."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
-import struct
-from collections.abc import Callable, Iterator
 from typing import Any
 
-from attrs import frozen
-
 from plugin.guest.machine import Machine
-from plugin.guest.qga.schema import CallFailed, call
+from plugin.guest.qga.freezing import Mount, mounts
+from plugin.guest.qga.schema import call
 
-FIFREEZE, FITHAW, FITRIM = 0xC0045877, 0xC0045878, 0xC0185879
 _PCI = re.compile(r"([0-9a-f]{4}):([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])")
 _SCSI = re.compile(r"/(\d+):(\d+):(\d+):(\d+)(?:/|$)")
-_OCTAL = re.compile(r"\\([0-7]{3})")
 _STATS = (
     "read-ios",
     "read-merges",
@@ -37,46 +31,18 @@ _STATS = (
     "flush-ios",
     "flush-ticks",
 )
-Control = Callable[[str, int, bytes], bytes]
-
-
-@frozen
-class Mount:
-    """One mounted file system of a block device."""
-
-    device: str
-    path: str
-    kind: str
-
-
-def control(path: str, request: int, argument: bytes) -> bytes:
-    """Do an ioctl on a folder."""
-    number = os.open(path, os.O_RDONLY)
-    try:
-        result: bytes = fcntl.ioctl(number, request, argument)
-        return result
-    finally:
-        os.close(number)
 
 
 class StorageCalls:
-    """Tells of disks, and freezes what is on them."""
+    """Tells of disks and file systems."""
 
-    def __init__(self, machine: Machine, control: Control = control) -> None:
-        """Take a machine.
-
-        Args:
-            machine: in a dry run, or for another root, nothing is frozen or trimmed.
-            control: does ioctls.
-        """
+    def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._control = control
-        self.frozen: list[str] = []
 
     @call("guest-get-fsinfo")
     def get_fsinfo(self) -> list[dict[str, Any]]:
         """Give the file systems of block devices, the last mounted first."""
-        return [self._file_system(one) for one in reversed(list(self._mounts()))]
+        return [self._file_system(one) for one in reversed(list(mounts(self._machine)))]
 
     @call("guest-get-disks")
     def get_disks(self) -> list[dict[str, Any]]:
@@ -113,77 +79,6 @@ class StorageCalls:
             }
             for words in (line.split() for line in lines)
         ]
-
-    @call("guest-fsfreeze-status")
-    def freeze_status(self) -> str:
-        """Tell 'frozen' or 'thawed'."""
-        return "frozen" if self.frozen else "thawed"
-
-    @call("guest-fsfreeze-freeze")
-    def freeze(self) -> int:
-        """Freeze all file systems; give how many."""
-        return self._freeze(None)
-
-    @call("guest-fsfreeze-freeze-list", mountpoints="[str]?")
-    def freeze_list(self, mountpoints: list[str] | None = None) -> int:
-        """Freeze those that are mounted at these places."""
-        return self._freeze(mountpoints)
-
-    @call("guest-fsfreeze-thaw")
-    def thaw(self) -> int:
-        """Thaw what is frozen; give how many."""
-        count = 0
-        for path in self.frozen:
-            self._on(path, FITHAW)
-            count += 1
-        self.frozen = []
-        return count
-
-    @call("guest-fstrim", minimum="int?")
-    def trim(self, minimum: int = 0) -> dict[str, Any]:
-        """Tell the disks what is free."""
-        told = []
-        for mount in self._mounts():
-            path: dict[str, Any] = {"path": mount.path}
-            try:
-                done = self._on(mount.path, FITRIM, struct.pack("QQQ", 0, (1 << 64) - 1, minimum))
-                path |= {
-                    "minimum": minimum,
-                    "trimmed": struct.unpack("QQQ", done)[1] if done else 0,
-                }
-            except OSError as error:
-                path["error"] = f"failed to trim: {error.strerror}"
-            told.append(path)
-        return {"paths": told}
-
-    def _freeze(self, only: list[str] | None) -> int:
-        if self.frozen:
-            raise CallFailed("file systems are frozen already")
-        paths = [one.path for one in reversed(list(self._mounts()))]
-        for path in paths if only is None else [one for one in paths if one in only]:
-            try:
-                self._on(path, FIFREEZE)
-            except OSError as error:
-                if error.errno in (16, 95):  # frozen by another mount, or it cannot be frozen
-                    continue
-                self.thaw()
-                raise CallFailed(f"failed to freeze {path}: {error.strerror}") from None
-            self.frozen.append(path)
-        return len(self.frozen)
-
-    def _on(self, path: str, request: int, argument: bytes = b"\0" * 4) -> bytes:
-        if not self._machine.programs:
-            return b""
-        return self._control(path, request, argument)
-
-    def _mounts(self) -> Iterator[Mount]:
-        text = self._machine.read_text("/proc/self/mountinfo") or ""
-        for line in text.splitlines():
-            before, _, after = line.partition(" - ")
-            words, more = before.split(), after.split()
-            if len(words) > 4 and len(more) > 1 and not words[2].startswith("0:"):
-                path = _OCTAL.sub(lambda found: chr(int(found[1], 8)), words[4])
-                yield Mount(words[2], path, more[0])
 
     def _file_system(self, mount: Mount) -> dict[str, Any]:
         name = self._machine.resolve(f"/sys/dev/block/{mount.device}").name

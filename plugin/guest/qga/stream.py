@@ -13,17 +13,15 @@ Beyond JSON: strings may stand in single quotes, and 0xFF resets (it is never pa
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from attrs import define, field, frozen
 
+from plugin.guest.qga.values import DEEPEST, NOTHING, Token, Values, Wrong, plain_line
+
 MOST_TOKENS = 2 << 20
 MOST_BYTES = 64 << 20
-DEEPEST = 250
-"""qemu-ga has 1024; this stays below what Python's own parser can."""
-
 _SPACE = re.compile(rb"[ \t\r\n]+")
 _KEYWORD = re.compile(rb"[a-z]+")
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
@@ -33,9 +31,6 @@ _NUMBER_SO_FAR = re.compile(
 _RESET = re.compile(rb"[\x00-\x08\x0a-\x1f{}\[\]:,\xfe\xff]")
 _STOPS = {quote: re.compile(rb"[\x00-\x1f\\\xfe\xff" + quote + rb"]") for quote in (b'"', b"'")}
 _STRUCTURE = b"{}[]:,"
-_WORDS = {b"null": None, b"true": True, b"false": False}
-_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "/": "/", "\\": "\\"}
-_ESCAPE = re.compile(r"\\(u.{0,4}|.)", re.S)
 
 
 @frozen
@@ -43,14 +38,6 @@ class BadJson:
     """What came is no JSON; `text` says why, in qemu-ga's words."""
 
     text: str
-
-
-class _Wrong(Exception):
-    """A value's tokens do not fit; kept inside of this module."""
-
-
-_Token = tuple[bytes, bytes]
-"""Kind ('{', ..., 'k' keyword, 'n' number, 's' string) and text."""
 
 
 @define
@@ -61,7 +48,7 @@ class JsonStream:
     _at: int = 0
     _open: int = 0
     _skipping: bool = False
-    _tokens: list[_Token] = field(factory=list)
+    _tokens: list[Token] = field(factory=list)
     _size: int = 0
     _depths: dict[bytes, int] = field(factory=lambda: {b"{": 0, b"[": 0})
 
@@ -75,8 +62,8 @@ class JsonStream:
             the values that are complete now, and a `BadJson` for each error, in order.
         """
         if not self._buffer and not self._tokens and not self._skipping:
-            value = _plain_line(data)
-            if value is not _NOTHING:
+            value = plain_line(data)
+            if value is not NOTHING:
                 return [value]
         self._buffer += data
         found: list[Any] = []
@@ -184,168 +171,10 @@ class JsonStream:
         tokens = self._tokens
         self._reset()
         try:
-            found.append(_Values(tokens).value())
-        except _Wrong as error:
+            found.append(Values(tokens).value())
+        except Wrong as error:
             found.append(BadJson(f"JSON parse error, {error}"))
         return True
-
-
-class _Values:
-    """The tokens of one value to that value."""
-
-    def __init__(self, tokens: list[_Token]) -> None:
-        self._tokens = iter(tokens)
-        self._next: _Token | None = next(self._tokens, None)
-
-    def _pop(self) -> _Token:
-        if self._next is None:
-            raise _Wrong("premature end of input")
-        found, self._next = self._next, next(self._tokens, None)
-        return found
-
-    def value(self) -> Any:
-        kind, text = self._pop()
-        if kind == b"{":
-            return self._object()
-        if kind == b"[":
-            return self._array()
-        if kind == b"s":
-            return _unquoted(text)
-        if kind == b"n":
-            return _number(text)
-        if kind != b"k":
-            raise _Wrong("expecting value")
-        if text not in _WORDS:
-            raise _Wrong(f"invalid keyword '{text.decode()}'")
-        return _WORDS[text]
-
-    def _object(self) -> dict[str, Any]:
-        members: dict[str, Any] = {}
-        if self._peek() == b"}":
-            self._pop()
-            return members
-        while True:
-            key = self.value()
-            if not isinstance(key, str):
-                raise _Wrong("key is not a string in object")
-            if self._pop()[0] != b":":
-                raise _Wrong("missing : in object pair")
-            value = self.value()
-            if key in members:
-                raise _Wrong("duplicate key")
-            members[key] = value
-            if self._ends(b"}", "dict"):
-                return members
-
-    def _array(self) -> list[Any]:
-        values: list[Any] = []
-        if self._peek() == b"]":
-            self._pop()
-            return values
-        while True:
-            values.append(self.value())
-            if self._ends(b"]", "list"):
-                return values
-
-    def _peek(self) -> bytes | None:
-        return self._next[0] if self._next else None
-
-    def _ends(self, bracket: bytes, name: str) -> bool:
-        kind = self._pop()[0]
-        if kind not in (bracket, b","):
-            raise _Wrong(f"expected separator in {name}")
-        return kind == bracket
-
-
-_NOTHING = object()
-
-
-def _plain_line(data: bytes) -> Any:
-    """Give the value of one complete plain line, or _NOTHING where the long way is needed."""
-    if not (data.startswith(b"{") and data.endswith(b"}\n")) or b"\\" in data:
-        return _NOTHING
-    if not data.isascii() or data.count(b"[") + data.count(b"{") > DEEPEST:
-        return _NOTHING
-    try:
-        return _DECODER.decode(data.decode("ascii"))
-    except (ValueError, RecursionError):
-        return _NOTHING
-
-
-def _unlike(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("duplicate key")
-    return members
-
-
-def _refuse(word: str) -> Any:
-    raise ValueError(word)
-
-
-def _number(text: bytes | str) -> int | float:
-    """An integer of 64 bits, signed or not, and else a double."""
-    try:
-        number = int(text) if len(text) < 24 else None
-    except ValueError:
-        number = None
-    if number is None or not -(1 << 63) <= number < 1 << 64:
-        return float(text)
-    return number
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_unlike, parse_int=_number, parse_constant=_refuse)
-
-
-def _unquoted(text: bytes) -> str:
-    try:
-        inner = text[1:-1].decode("utf-8")
-    except UnicodeDecodeError:
-        # An escape may hide the broken sequence; qemu-ga goes from left to right.
-        head = text[1:-1].decode("utf-8", "replace").partition("\ufffd")[0]
-        _unescaped(head.removesuffix("\\"))
-        why = "invalid escape sequence" if head.endswith("\\") else "invalid UTF-8 sequence"
-        raise _Wrong(f"{why} in string") from None
-    return _unescaped(inner) if "\\" in inner else inner
-
-
-def _unescaped(text: str) -> str:
-    pieces: list[str] = []
-    place = 0
-    while found := _ESCAPE.search(text, place):
-        pieces.append(text[place : found.start()])
-        place = found.end()
-        escape = found[1]
-        if escape[0] != "u":
-            pieces.append(_short(escape))
-            continue
-        unit = _unit(escape)
-        low = _ESCAPE.match(text, place) if 0xD800 <= unit < 0xDC00 else None
-        if low and low[1][0] == "u" and 0xDC00 <= (second := _unit(low[1])) < 0xE000:
-            unit = 0x10000 + ((unit - 0xD800) << 10) + second - 0xDC00
-            place = low.end()
-        if 0xD800 <= unit < 0xE000:
-            raise _Wrong(f"\\{escape} is not a valid Unicode character")
-        pieces.append(chr(unit))
-    pieces.append(text[place:])
-    return "".join(pieces)
-
-
-def _short(escape: str) -> str:
-    if escape in "\"'":
-        return escape
-    if escape not in _ESCAPES:
-        raise _Wrong("invalid escape sequence in string")
-    return _ESCAPES[escape]
-
-
-def _unit(escape: str) -> int:
-    digits = escape[1:]
-    if not re.fullmatch("[0-9A-Fa-f]{4}", digits):
-        # The closing quote was read as one of the four where the string ends too soon.
-        shown = digits if len(digits) == 4 else digits + '"'
-        raise _Wrong(f"\\u{shown} is not a valid Unicode character")
-    return int(digits, 16)
 
 
 def _shown(raw: bytes) -> str:

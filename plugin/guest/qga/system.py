@@ -5,6 +5,7 @@ All is read below the machine's root, so that a test can bring a machine of its 
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import time
@@ -109,15 +110,30 @@ class SystemCalls:
             for online in [self._word(f"{CPUS}/cpu{number}/online")]
         ]
 
-    @call("guest-set-vcpus", vcpus="[object]")
+    @call("guest-set-vcpus", vcpus="[processor]")
     def set_vcpus(self, vcpus: list[dict[str, Any]]) -> int:
-        """Turn processors on and off; give how many were done."""
-        for one in vcpus:
-            number, online = one.get("logical-id"), one.get("online")
-            if not isinstance(number, int) or not isinstance(online, bool):
-                raise CallFailed("Invalid parameter type for 'vcpus[0]', expected: object")
-            self._machine.poke(f"{CPUS}/cpu{number}/online", str(int(online)))
+        """Turn processors on and off; give how many were done before one could not be."""
+        for done, one in enumerate(vcpus):
+            try:
+                self._set_vcpu(one["logical_id"], one["online"])
+            except CallFailed:
+                if not done:
+                    raise
+                return done
         return len(vcpus)
+
+    def _set_vcpu(self, number: int, online: bool) -> None:
+        folder = f"{CPUS}/cpu{number}/"
+        if not self._machine.exists(folder):
+            raise CallFailed(f'open("{folder}"): {os.strerror(errno.ENOENT)}')
+        if not self._machine.exists(f"{folder}online"):
+            if not online:
+                raise CallFailed(f"logical processor #{number} can't be offlined")
+        elif self._word(f"{folder}online") != str(int(online)):
+            try:
+                self._machine.poke(f"{folder}online", str(int(online)))
+            except OSError as error:
+                raise CallFailed(f'pwrite("{folder}online"): {error.strerror}') from None
 
     @call("guest-get-cpustats")
     def get_cpustats(self) -> list[dict[str, Any]]:
@@ -146,18 +162,16 @@ class SystemCalls:
             for number in self._numbers(MEMORY, "memory")
         ]
 
-    @call("guest-set-memory-blocks", mem_blks="[object]")
+    @call("guest-set-memory-blocks", mem_blks="[block]")
     def set_memory_blocks(self, mem_blks: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Turn blocks on and off; give what became of each."""
         told = []
         for one in mem_blks:
-            number, online = one.get("phys-index"), one.get("online")
-            if not isinstance(number, int) or not isinstance(online, bool):
-                raise CallFailed("Invalid parameter type for 'mem-blks[0]', expected: object")
+            number, online = one["phys_index"], one["online"]
             path = f"{MEMORY}/memory{number}/state"
-            answer = {"phys-index": number, "response": "not-found"}
+            answer = {"phys-index": number, "response": "not-found", "error-code": errno.ENOENT}
             if self._machine.exists(path):
-                answer["response"] = "success"
+                answer = {"phys-index": number, "response": "success"}
                 try:
                     self._machine.poke(path, "online" if online else "offline")
                 except OSError as error:

@@ -1,16 +1,15 @@
 """Values to the JSON text that qemu-ga writes, byte for byte; no I/O.
 
-Members stand in the order of qemu-ga's hash table: by bucket, of 512. Nothing may depend on it, but
-it lets recordings be compared as they are.
+Members stand in the order of qemu-ga's own table, so that recordings compare as they are.
 """
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Any
 
-BUCKETS = 512
+from plugin.guest.qga.tables import in_order
+
 _PLAIN = re.compile(r"[ !#-\[\]-~]*")
 _SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ESCAPED = re.compile(r'["\\\x00-\x1f\x7f-\U0010ffff]')
@@ -38,21 +37,6 @@ def encode(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(encode, value)) + "]"
     raise TypeError(f"{type(value).__name__} is nothing that JSON has")
-
-
-def in_order(members: dict[str, Any]) -> list[str]:
-    """Give the names in the order in which qemu-ga goes through them."""
-    return sorted(members, key=bucket) if len(members) > 1 else list(members)
-
-
-@lru_cache(4096)
-def bucket(name: str) -> int:
-    """Give the bucket of a name: the hash of the Trivial Database, modulo their number."""
-    raw = name.encode("utf-8", "surrogatepass")
-    value = 0x238F13AF * len(raw)
-    for place, byte in enumerate(raw):
-        value += byte << (place * 5 % 24)
-    return (1103515243 * (value & 0xFFFFFFFF) + 12345 & 0xFFFFFFFF) % BUCKETS
 
 
 def _string(value: str) -> str:

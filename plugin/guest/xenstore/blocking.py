@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 import stat
 from types import TracebackType
@@ -88,10 +89,16 @@ class BlockingStore:
         if self._socket is not None:
             self._socket.sendall(data)
         else:
-            os.write(self._number, data)
+            while data:
+                data = data[os.write(self._number, data) :]
 
     def _receive(self) -> bytes:
-        data = self._socket.recv(8192) if self._socket else os.read(self._number, 8192)
+        if self._socket is not None:
+            data = self._socket.recv(8192)
+        elif select.select([self._number], [], [], TIMEOUT)[0]:
+            data = os.read(self._number, 8192)
+        else:
+            raise XenStoreLost(f"xenstored did not answer within {TIMEOUT:g} seconds")
         if not data:
             raise XenStoreLost("the connection to xenstored is gone")
         return data
