@@ -62,6 +62,7 @@ class SnakeDaemon:
         log: where lines go.
         ended: called when the daemon is to end: its poller returned, or a command said so.
         listen: begins to listen, as `stream.Listener`.
+        reconfigured: called when a new table and new code are in use.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class SnakeDaemon:
         log: DaemonLog,
         ended: Callable[[], None],
         listen: Callable[..., IListening] = Listener,
+        reconfigured: Callable[[], None] = lambda: None,
     ) -> None:
         self._read = read
         self._reactor = reactor
@@ -78,6 +80,7 @@ class SnakeDaemon:
         self.log = log
         self._ended = ended
         self._listen = listen
+        self._reconfigured = reconfigured
         self._listener: IListening | None = None
         self._sweeping = LoopingCall(self._sweep)
         self._sweeping.clock = reactor
@@ -135,6 +138,7 @@ class SnakeDaemon:
         self._take_over(*new)
         self._write_address()
         self._begin()
+        self._reconfigured()
         self.log.line(f"reconfigured, {len(self.genus.table)} commands")
         return []
 
