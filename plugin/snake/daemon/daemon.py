@@ -18,7 +18,7 @@ from typing import Protocol as Shape
 from twisted.internet.interfaces import IReactorFDSet, IReactorTCP, IReactorTime
 from twisted.internet.task import LoopingCall
 
-from plugin.snake.cedar.commands import DC_OFF_FAST, DC_OFF_GRACEFUL, DC_RECONFIG, name_of
+from plugin.snake.cedar.commands import OFF, RECONFIG, name_of
 from plugin.snake.cedar.server import Command
 from plugin.snake.daemon.connection import CommandConnection
 from plugin.snake.daemon.files import sinful, write_address
@@ -228,11 +228,11 @@ class SnakeDaemon:
         """Begin the handler of a command; None if the daemon did it by itself."""
         if command.number in self.genus.table:
             return self.conversation(command.number)
-        if command.number == DC_RECONFIG:
+        if command.number in RECONFIG:
             self.log.line(f"{name_of(command.number)} of {command.user}")
             # a turn later, so that the connection that asked is done with its command
             self.clock.callLater(0, self.reconfigure)
-        elif command.number in (DC_OFF_FAST, DC_OFF_GRACEFUL):
+        elif command.number in OFF:
             self.log.line(f"{name_of(command.number)} of {command.user}")
             self.clock.callLater(0, self._ended)
         return None
