@@ -18,7 +18,7 @@ needs_htcondor = pytest.mark.skipif(
 
 
 def answers(questions):
-    """Give what the real classad2 makes of each (expression, ad, target)."""
+    """Give what the real classad2 makes of each question; see `classad2_process`."""
     lines = "".join(json.dumps(question) + "\n" for question in questions)
     done = subprocess.run(
         [sys.executable, str(HERE / "classad2_process.py")],

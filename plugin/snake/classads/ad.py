@@ -7,24 +7,33 @@ unevaluated `ExprTree`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
-from plugin.snake.classads.convert import expression_of, json_of, python_of
+from plugin.snake.classads.as_json import json_text
+from plugin.snake.classads.convert import expression_of, python_of
 from plugin.snake.classads.evaluate import Scope, compute
 from plugin.snake.classads.functions import (  # noqa: F401 - importing enters the functions
+    arguments,
     kinds,
     lists,
     moments,
     numbers,
     texts,
+    users,
     wordlists,
 )
 from plugin.snake.classads.nodes import Attributes, Expression, Literal, Record
 from plugin.snake.classads.parser import parse_expression, parse_record
 from plugin.snake.classads.partial import flattened, references
-from plugin.snake.classads.unparse import attribute_name, new_text, old_text, ordered, same
+from plugin.snake.classads.unparse import (
+    attribute_name,
+    new_text,
+    old_text,
+    ordered,
+    pretty_text,
+    same,
+)
 from plugin.snake.classads.values import UNDEFINED, Value
 
 
@@ -139,7 +148,8 @@ class ClassAd(MutableMapping[str, Any]):
     def __repr__(self) -> str:
         return new_text(self.node)
 
-    __str__ = __repr__
+    def __str__(self) -> str:
+        return pretty_text(self.attributes)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (ClassAd, (repr(self),))
@@ -191,14 +201,12 @@ class ClassAd(MutableMapping[str, Any]):
 
     def printOld(self) -> str:
         """Write the ad as lines of the old syntax."""
-        return "".join(
-            f"{attribute_name(name)} = {old_text(node)}\n"
-            for name, node in ordered(self.attributes)
-        )
+        lines = [f"{attribute_name(name)} = {old_text(n)}" for name, n in ordered(self.attributes)]
+        return "\n".join(lines) + "\n"
 
     def printJson(self) -> str:
         """Write the ad as JSON; expressions are strings `/Expr(…)/`."""
-        return json.dumps(json_of(self.node, new_text), indent=2)
+        return json_text(self.attributes)
 
     formatOld = printOld
     formatJson = printJson

@@ -148,18 +148,3 @@ def python_of(
     if type(value) is AbsoluteTime:
         return value.moment()
     return value.seconds if type(value) is RelativeTime else value
-
-
-def json_of(node: Expression, text_of: Callable[[Expression], str]) -> Any:
-    """Give what JSON can say of an expression; what it cannot is `/Expr(…)/`, as in classad2."""
-    if isinstance(node, ListOf):
-        return [json_of(item, text_of) for item in node.items]
-    if isinstance(node, Record):
-        return {name: json_of(item, text_of) for name, item in node.attributes.values()}
-    if isinstance(node, Literal) and type(node.value) in (bool, int, str):
-        return node.value
-    if isinstance(node, Literal) and type(node.value) is float and math.isfinite(node.value):
-        return node.value
-    if isinstance(node, Literal) and node.value is UNDEFINED:
-        return None
-    return f"/Expr({text_of(node)})/"

@@ -6,9 +6,7 @@ ends in an error and not in a crash of the interpreter.
 
 from __future__ import annotations
 
-import functools
-
-from plugin.snake.classads.lexer import Token, integer_of, old_to_new, tokens, unescaped
+from plugin.snake.classads.lexer import Token, integer_of, tokens, unescaped
 from plugin.snake.classads.nodes import (
     Binary,
     Call,
@@ -47,12 +45,6 @@ def parse_expression(text: str) -> Expression:
     result = parser.expression(0)
     parser.finish()
     return result
-
-
-@functools.lru_cache(maxsize=4096)
-def parse_old_expression(text: str) -> Expression:
-    """Read one expression in the old syntax; what it gives may be shared."""
-    return parse_expression(old_to_new(text))
 
 
 def parse_record(text: str, start: int = 0, whole: bool = True) -> tuple[Record, int]:
