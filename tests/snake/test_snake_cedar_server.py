@@ -10,6 +10,7 @@ from plugin.snake.cedar.errors import CedarError, NegotiationError
 from plugin.snake.cedar.negotiation import Agreement, Policy, Wish, agree, reconciled
 from plugin.snake.cedar.sessions import SessionCache
 from plugin.snake.cedar.wire import Wire
+from plugin.snake.classads.face import ClassAd
 
 HANDLER = """
     import classad2
@@ -54,7 +55,7 @@ def test_a_negotiated_command_is_answered(den, policy):
     assert client.ready
     assert client.wire.sealed == (Wish.REQUIRED in (policy.encryption, policy.integrity))
     payload = client.payload()
-    payload.python_ad({"Requirements": True, "ClaimId": "secret"})
+    payload.ad(ClassAd({"Requirements": True, "ClaimId": "secret"}).attributes)
     client.wire.send(payload)
     transport.write = client.wire.feed
     transport.protocol.dataReceived(client.wire.data_to_send())

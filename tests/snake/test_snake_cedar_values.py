@@ -116,7 +116,7 @@ def test_private_attributes_travel_only_where_it_is_encrypted():
     """In a clear connection they stay here."""
     for sized, names in ((False, ["a"]), (True, ["a", "claimid", "_condor_privx"])):
         writer = MessageWriter(sized)
-        writer.python_ad({"A": 1, "ClaimId": "s", "_condor_PrivX": 1})
+        writer.ad(ClassAd({"A": 1, "ClaimId": "s", "_condor_PrivX": 1}).attributes)
         assert list(MessageReader(writer.take(), sized).ad()) == names
 
 

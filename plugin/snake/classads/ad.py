@@ -7,11 +7,12 @@ unevaluated `ExprTree`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
 from plugin.snake.classads.as_json import json_text
-from plugin.snake.classads.convert import expression_of, python_of
+from plugin.snake.classads.convert import REMEMBERED, expression_of, python_of
 from plugin.snake.classads.evaluate import Scope, compute
 from plugin.snake.classads.functions import (  # noqa: F401 - importing enters the functions
     arguments,
@@ -122,10 +123,15 @@ class ClassAd(MutableMapping[str, Any]):
         return _to_python(self._entry(key)[1])
 
     def __setitem__(self, key: str, value: Any) -> None:
-        lowered = key.lower() if type(key) is str else _key(key)
-        attributes = self.attributes
-        written = attributes[lowered][0] if lowered in attributes else key
-        attributes[lowered] = written, expression_of(value)
+        kind = type(value)
+        if kind is int or (kind is str and len(value) <= REMEMBERED):
+            lowered, entry = _short_entry(key, value)
+        else:
+            lowered, entry = _key(key), (key, expression_of(value))
+        known = self.attributes.get(lowered)
+        if known is not None and known[0] != key:
+            entry = known[0], entry[1]
+        self.attributes[lowered] = entry
 
     def __delitem__(self, key: str) -> None:
         self._entry(key)
@@ -210,6 +216,12 @@ class ClassAd(MutableMapping[str, Any]):
 
     formatOld = printOld
     formatJson = printJson
+
+
+@functools.lru_cache(maxsize=8192)
+def _short_entry(key: str, value: int | str) -> tuple[str, tuple[str, Expression]]:
+    """Give the lowered name and the entry of an attribute; handlers set the same all the time."""
+    return _key(key), (key, expression_of(value))
 
 
 def _key(key: object) -> str:

@@ -26,6 +26,9 @@ from plugin.snake.classads.values import (
     RelativeTime,
 )
 
+REMEMBERED = 128
+"""Characters of a string whose constant is shared."""
+
 
 def expression_of(value: Any) -> Expression:
     """Make the expression that stands for a Python value.
@@ -36,7 +39,7 @@ def expression_of(value: Any) -> Expression:
         TypeError: a value that no ad can hold.
     """
     kind = type(value)
-    if kind is int or (kind is str and len(value) <= _REMEMBERED):
+    if kind is int or (kind is str and len(value) <= REMEMBERED):
         return _literal(value)
     if kind is float:
         # the sign apart, because 0.0 and -0.0 are equal, and are not the same real
@@ -48,9 +51,6 @@ def expression_of(value: Any) -> Expression:
     if isinstance(node, Expression):
         return node
     return _unusual(value)
-
-
-_REMEMBERED = 128
 
 
 @functools.lru_cache(maxsize=8192)

@@ -24,7 +24,8 @@ from plugin.snake.cedar.negotiation import DENIED
 from plugin.snake.cedar.server import Command, Gate, Refused, ServerConnection
 from plugin.snake.cedar.wire import Wire
 from plugin.snake.daemon.logs import COMMAND, ERROR, SECURITY, DaemonLog
-from plugin.snake.handlers.run import PayloadTimeout, PeerGone, Run
+from plugin.snake.handlers.reading import PayloadTimeout, PeerGone
+from plugin.snake.handlers.run import Run
 from plugin.snake.handlers.steps import Steps
 
 IDLE = 20.0
