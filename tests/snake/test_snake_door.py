@@ -118,6 +118,22 @@ def test_a_caller_that_leaves_closes_the_handler(den):
     assert den.daemon.live == 0
 
 
+def test_a_handler_that_never_waits_leaves_others_their_turn(tmp_path):
+    """Timeouts of 0 are turns of the event loop now and then; closing ends it."""
+    den = Den(
+        tmp_path,
+        "def handle(command):\n    try:\n        while True:\n            yield (None, 0, None)\n"
+        "    finally:\n        1 / 0\n",
+    )
+    talk = Talk(den.start())
+    waiting = talk.step()
+    assert isinstance(waiting, Deferred)
+    den.daemon.stop()
+    den.clock.advance(0)
+    waiting.addErrback(lambda failure: failure.trap(ApplicationFailed))
+    assert den.said("ZeroDivisionError")
+
+
 def test_what_a_handler_raises_is_raised(tmp_path):
     """Its own exception, for co2's incident; what cannot travel is raised in the handler first."""
     den = Den(tmp_path, "def handle(command):\n    yield ((object(), end_of_message), 0, None)\n")

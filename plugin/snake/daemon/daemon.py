@@ -11,6 +11,7 @@ Source: the seed, and section 1.7 of the reference for what the original does to
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol as Shape
@@ -99,7 +100,7 @@ class SnakeDaemon:
 
         Raises:
             ConfigError, CodeError: there is nothing old to keep, so a bad start is none.
-            OSError: the address file cannot be written.
+            OSError: it cannot listen there.
         """
         self._take_over(*self._new())
         self._listener = self._listen(
@@ -120,7 +121,8 @@ class SnakeDaemon:
             self._sweeping.stop()
         self._listener = None
         if self.genus.address_file is not None:
-            self.genus.address_file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.genus.address_file.unlink()
         self.log.line(f"snaked {self.genus.name} stopped")
 
     def reconfigure(self) -> list[str]:
@@ -134,6 +136,8 @@ class SnakeDaemon:
         except (ConfigError, CodeError) as error:
             self.log.failure("reconfiguration refused, everything stays as it was", error)
             return error.complaints
+        if (new[0].interface, new[0].port) != (self.genus.interface, self.genus.port):
+            self.log.line("WARNING: interface and port stay as they are until the next start")
         self._end_all()
         self._take_over(*new)
         self._write_address()
@@ -167,8 +171,6 @@ class SnakeDaemon:
     def _take_over(self, genus: Genus, code: Code) -> None:
         self.genus, self._code = genus, code
         self.log.debug, self.log.file = genus.debug, genus.log_file
-        if genus.log_file is not None:
-            genus.log_file.parent.mkdir(parents=True, exist_ok=True)
         for warning in genus.warnings:
             self.log.line(f"WARNING: {warning}")
 

@@ -32,7 +32,7 @@ from plugin.snake.handlers.writing import Writing
 
 PAYLOAD_WAIT = 300.0
 READ_WAIT = 20.0
-_INLINE = 64
+INLINE = 64
 """Steps that are taken in one turn of the event loop before others get theirs. A timeout of 0 is
 a step like others: a turn for each would cost more than all else that a short reply does."""
 _NOTHING = Request(None, None, None)
@@ -155,7 +155,7 @@ class Run:
         if self._looping:
             return
         self._looping = True
-        for _ in range(_INLINE):
+        for _ in range(INLINE):
             if self._next is None:
                 break
             advance, self._next = self._next, None
@@ -205,7 +205,7 @@ class Run:
         elif request.timeout is None or reading.readable:
             self._begin_reading()
         elif request.timeout == 0:
-            # others get their turn after `_INLINE` steps, see `_resume`
+            # others get their turn after `INLINE` steps, see `_resume`
             self._timed_out()
         else:
             self._phase = _Phase.WAITING
