@@ -25,8 +25,8 @@ from plugin.snake.classads.values import INTEGER_MAX, INTEGER_MIN, ClassAdExcept
 
 _INTEGER = struct.Struct(">q")
 _MANTISSA = 0x7FFFFFFF
-MAX_ATTRIBUTES = 1_000_000
-"""Attributes of an ad that any CEDAR peer reads."""
+MAX_ATTRIBUTES = 100_000
+"""Attributes of an ad that are read; peers allow ten times more, which takes seconds to read."""
 MAX_NEGOTIATED = 100
 """Attributes of an ad that negotiates."""
 _SECRET_FOLLOWS = b"ZKM"

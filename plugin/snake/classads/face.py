@@ -7,6 +7,7 @@ this one differs. It is never installed as a module: only a genus's private impo
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable, Iterator
 from io import TextIOBase
 
@@ -46,6 +47,7 @@ class ParserType(enum.IntEnum):
 
 
 Parser = ParserType
+_INK = re.compile(r"\S")
 Input = str | Iterable[str]
 
 
@@ -82,7 +84,7 @@ def _syntax(text: str, parser: ParserType) -> ParserType:
 
 def _new_ads(text: str) -> Iterator[tuple[ClassAd, int]]:
     position = 0
-    while text[position:].strip():
+    while _INK.search(text, position):
         record, position = parse_record(text, position, whole=False)
         yield ClassAd.of(record.attributes), position
 
