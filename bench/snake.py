@@ -5,8 +5,9 @@
 The bare server knows nothing: it sends the bytes that co2-snaked sent in a recording of the same
 client, one recorded turn for each message that comes, so it is as fast as a Python server that
 answers this client can be. One client process asks both, in three ways: raw, in a resumed session,
-and with encryption (where a recording cannot be replayed, and only co2-snaked is measured). PyPI's
-`htcondor` has to be installed.
+and in a resumed session with encryption. There a recording cannot be replayed as it is, because
+each connection has a nonce and vectors of its own, so the bare server seals the recorded answer
+anew, and opens nothing. PyPI's `htcondor` has to be installed.
 
 So that a busy machine does not decide: the servers share one core and the client has another;
 both are asked in turns, a short block of queries each, first one and then the other first; the
@@ -118,6 +119,60 @@ while True:
 """
 
 
+BARE_SEALED = """
+import hashlib, os, socket, sys
+from plugin.snake.cedar.crypt import KeyExchange, Sealer
+from plugin.snake.cedar.negotiation import UNAUTHENTICATED, Agreement, admission, answer
+from plugin.snake.cedar.values import MessageReader, MessageWriter
+from plugin.snake.cedar.wire import Wire
+
+def sealed_values(packet):
+    reader, writer = MessageReader(packet[5:]), MessageWriter(sized=True)
+    while reader.integer():
+        writer.integer(1)
+        writer.ad(reader.ad())
+    writer.integer(0)
+    return writer.take()
+
+def negotiated(connection):
+    wire, exchange = Wire(), KeyExchange()
+    wire.feed(connection.recv(65536))
+    reader = wire.message()
+    reader.integer()
+    key = exchange.key(reader.literal_ad()["ecdhpublickey"])
+    wire.send_ad(answer(Agreement(False, True, False), exchange.public))
+    wire.seal(key, os.urandom(16))
+    wire.send_ad(admission("bare:1", "5,6", UNAUTHENTICATED))
+    connection.sendall(wire.data_to_send())
+    wire.feed(connection.recv(65536))
+    wire.message()
+    writer = wire.writer()
+    writer._add(body)
+    wire.send(writer)
+    connection.sendall(wire.data_to_send())
+    return key
+
+_, (resumption, packet) = eval(sys.stdin.readline())
+body, greeting = sealed_values(packet), hashlib.sha256(resumption).digest()
+header = b"\\1" + (len(body) + 32).to_bytes(4, "big")
+listener = socket.create_server(("127.0.0.1", 0), backlog=500)
+print(listener.getsockname()[1], flush=True)
+connection, _ = listener.accept()
+key = negotiated(connection)
+connection.recv(65536)
+connection.close()
+while True:
+    connection, _ = listener.accept()
+    request = connection.recv(65536)
+    connection.sendall(resumption)
+    seal = Sealer(key, os.urandom(16), greeting + hashlib.sha256(request).digest())
+    connection.recv(65536)
+    connection.sendall(header + seal.apply(header, body))
+    connection.recv(65536)
+    connection.close()
+"""
+
+
 class Figures(NamedTuple):
     """What one way was asked, in seconds: for each block, the time of each query."""
 
@@ -188,12 +243,19 @@ def pin(pid: int) -> None:
         os.sched_setaffinity(pid, {max(cores)})
 
 
-def compare(name: str, server: Server, rounds: int, **knobs: str) -> None:
+def compare(
+    name: str,
+    server: Server,
+    rounds: int,
+    turns: tuple[list[bytes], list[bytes]],
+    bare_code: str,
+    **knobs: str,
+) -> None:
     """Measure both servers in one run, and print a row."""
-    turns = recorded(server.address, **knobs)
     bare = subprocess.Popen(
-        [sys.executable, "-c", BARE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-c", bare_code], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
     assert bare.stdin is not None and bare.stdout is not None  # they are pipes
     bare.stdin.write(repr(turns) + "\n")
     bare.stdin.flush()
@@ -219,18 +281,6 @@ def compare(name: str, server: Server, rounds: int, **knobs: str) -> None:
         print(f"{name}: no query was undisturbed; these ratios are the scheduler's", flush=True)
 
 
-def alone(name: str, server: Server, rounds: int, **knobs: str) -> None:
-    """Measure co2-snaked, and print a row."""
-    spent = Spent(server.pid)
-    (ours,) = client([server.sinful], rounds, **knobs)
-    cpu = spent.microseconds(BLOCK * rounds + WARMING)
-    print(
-        f"| {name} | {statistics.median(ours.rates):.0f} | - | - "
-        f"| {ours.undisturbed * 1e6:.0f} | - | - | {cpu:.0f} | - |",
-        flush=True,
-    )
-
-
 def main() -> None:
     """Start co2-snaked with the seed's files, and measure."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
@@ -253,9 +303,11 @@ def main() -> None:
                 "| CPU, µs | bare |\n"
                 "|---|---|---|---|---|---|---|---|---|"
             )
-            compare("raw", server, rounds, SEC_CLIENT_NEGOTIATION="NEVER")
-            compare("resumed session", server, rounds)
-            alone("encrypted, resumed", server, rounds, SEC_CLIENT_ENCRYPTION="REQUIRED")
+            raw, sealed = {"SEC_CLIENT_NEGOTIATION": "NEVER"}, {"SEC_CLIENT_ENCRYPTION": "REQUIRED"}
+            compare("raw", server, rounds, recorded(server.address, **raw), BARE, **raw)
+            turns = recorded(server.address)
+            compare("resumed session", server, rounds, turns, BARE)
+            compare("encrypted, resumed", server, rounds, turns, BARE_SEALED, **sealed)
         finally:
             snaked.terminate()
             snaked.wait()

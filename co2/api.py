@@ -31,6 +31,8 @@ from co2.errors import (
     Co2Error,
     Denied,
     InvalidParams,
+    LocalError,
+    NameTaken,
     QueueFull,
     SystemFailed,
     TimedOut,
@@ -54,6 +56,8 @@ __all__ = [
     "IProcedureSource",
     "InvalidParams",
     "Level",
+    "LocalError",
+    "NameTaken",
     "Procedure",
     "QueueFull",
     "Sent",
@@ -112,6 +116,8 @@ class Co2Plugin:
         var_dict: what the server handed over, see `__init__`.
     """
 
+    _enter_methods: Callable[[], None] | None = None  # set once they are entered
+
     threaded: ClassVar[bool] = False
     topics: ClassVar[Sequence[str] | None] = None
     backlog: ClassVar[str] = "everything"
@@ -166,6 +172,21 @@ class Co2Plugin:
             data_dict: 'data' as it was sent, 'host_id' of the author, 'client_address' (ip, port)
                 of whoever brought it, 'id', 'time' in UNIX seconds, and what else was sent.
         """
+
+    def renew_methods(self) -> None:
+        """Let callers find what `procedures()` gives now, in place of what it gave before.
+
+        For a plugin that is an `IProcedureSource` and whose methods come and go while it runs.
+        All of it counts from here on, or nothing does. Before the plugin is loaded as a whole
+        there is nothing to renew: the server asks for its methods then. Calls and conversations
+        that are under way go on.
+
+        Raises:
+            NameTaken: a name is held by another, or twice in this; nothing is changed.
+            LocalError: a name cannot be a method's, or this is not the reactor's thread; likewise.
+        """
+        if self._enter_methods is not None:
+            self._enter_methods()
 
     def log(self, caller: Any, msg: Any) -> None:
         """Write to the server's log; `caller` is normally `self`, `msg` anything with a repr."""

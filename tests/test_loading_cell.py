@@ -9,12 +9,14 @@ import pytest
 from twisted.internet.defer import Deferred, ensureDeferred
 from zope.interface import implementer
 
-from co2.api import Co2Plugin, Procedure, level
+from co2.api import Co2Plugin, LocalError, NameTaken, Procedure, level
+from co2.errors import MethodNotFound
 from co2.interfaces import IProcedureSource
 from co2.loading.cell import Cell
 from co2.loading.worker import Worker
 from co2.model.calls import Level
 from co2.rpc.registry import Registry
+from co2.testing.bench import PluginBench
 from co2.testing.clock import ClockReactor
 from co2.testing.contracts import ReceiverContract
 from co2.testing.plugins import RecordingPlugin, plugin_var_dict
@@ -345,7 +347,7 @@ def test_a_plugin_may_bring_methods_of_its_own_making():
     assert [one.name for one in cell.procedures()] == ["bench.items.get"]
     cell.plugin.names = ("co2.get_method_names", "bench.items.set")
     registry = Registry()
-    (refusal,) = cell.entered(registry.enter_source)
+    (refusal,) = cell.enter(registry)
     assert refusal.procedure.name == "co2.get_method_names"
     assert registry.names() == ["bench.items.set"]
 
@@ -359,9 +361,54 @@ def test_methods_that_cannot_be_entered_are_a_note(logged_failures):
             raise ValueError("no items")
 
     cell = a_cell(Broken)
-    assert cell.entered(Registry().enter_source) == []
+    assert cell.enter(Registry()) == []
     assert "no items" in cell.as_record()["error"]
     logged_failures.take(ValueError)
+
+
+@implementer(IProcedureSource)
+class Changing(Co2Plugin):
+    """Its methods come and go, as its names say."""
+
+    names: tuple[str, ...] = ("bench.items.get",)
+
+    def procedures(self):
+        return [Procedure(name, list) for name in self.names]
+
+
+def test_methods_come_and_go_while_a_plugin_runs():
+    """`renew_methods` counts at once for callers and for introspection; a clash changes nothing."""
+    bench = PluginBench(Changing, "bench.items")
+    assert bench.call("get") == []
+    bench.plugin.names = ("bench.items.set",)
+    bench.plugin.renew_methods()
+    assert "bench.items.set" in bench.call("system.listMethods")
+    assert bench.call("system.methodHelp", "bench.items.set") == list.__doc__
+    with pytest.raises(MethodNotFound):
+        bench.call("get")
+    bench.plugin.names = ("bench.items.new", "co2.open")
+    with pytest.raises(NameTaken, match="server's own"):
+        bench.plugin.renew_methods()
+    assert "bench.items.new" not in bench.call("system.listMethods")
+    assert bench.call("set") == []
+
+
+def test_methods_are_renewed_in_the_reactors_thread():
+    """Elsewhere it is refused with a reason; before they were entered there is nothing to do."""
+    Changing(plugin_var_dict()).renew_methods()
+    bench = PluginBench(Changing, "bench.items")
+    refused = []
+
+    def elsewhere():
+        try:
+            bench.plugin.renew_methods()
+        except LocalError as error:
+            refused.append(error.text)
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert "reactor's thread" in refused[0]
 
 
 # -- the end ---------------------------------------------------------------------------------------

@@ -170,3 +170,40 @@ def test_no_wire_name_reaches_what_was_not_entered(name):
     assert "treasure" not in caught.value.text
     assert len(caught.value.text) < 2000
     caught.value.text.encode("ascii")
+
+
+def test_a_source_is_renewed_as_a_whole():
+    """What its owner had and does not bring any more is gone, what is new is there at once."""
+    registry = Registry()
+    registry.enter_source(
+        Source(
+            Procedure("lab.stays", nothing, owner="lab.x"),
+            Procedure("lab.goes", nothing, aliases=("lab.alias",), owner="lab.x"),
+        )
+    )
+    registry.enter(Procedure("lab.others", nothing, owner="lab.y"))
+    stays = Procedure("lab.stays", lambda: 1, owner="lab.x")
+    registry.renew(Source(stays, Procedure("lab.alias", nothing, owner="lab.x")), "lab.x")
+    assert registry.names() == ["lab.alias", "lab.others", "lab.stays"]
+    assert registry.find("lab.stays").procedure is stays
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("lab.others", r"lab\.others is held by the plugin lab\.y; the plugin lab\.x must"),
+        ("lab.new", r"lab\.new is held by the plugin lab\.x"),
+        ("co2.open", "is the server's own"),
+        ("lab._x", "cannot be a method name"),
+    ],
+)
+def test_a_renewal_that_clashes_changes_nothing(name, fault):
+    """Another's name, the same name twice, the server's, a malformed one: all stays as it was."""
+    registry = Registry()
+    registry.enter_source(Source(Procedure("lab.old", nothing, owner="lab.x")))
+    registry.enter(Procedure("lab.others", nothing, owner="lab.y"))
+    before = {one: registry.find(one) for one in registry.names()}
+    wanted = (Procedure(one, nothing, owner="lab.x") for one in ("lab.new", name))
+    with pytest.raises(LocalError, match=fault):
+        registry.renew(Source(*wanted), "lab.x")
+    assert {one: registry.find(one) for one in registry.names()} == before

@@ -13,29 +13,31 @@ keeps its thread; it gets none, with the same answer, until it has returned.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.python.threadable import isInIOThread
 from zope.interface import implementer
 
 from co2.api import Co2Plugin
+from co2.errors import LocalError
 from co2.interfaces import IProcedureSource, IReceiver
 from co2.loading.worker import Worker
 from co2.model.calls import Level
 from co2.model.procedure import Procedure
 from co2.model.topics import TopicFilter
+from co2.rpc.registry import Refusal, Registry
 
 _MOST_OPEN = 100
 """Messages that a plugin which is late again and again may have under way."""
 
 _TEXT = 200
 """Characters of a plugin's own words that travel."""
-
-_END = object()
 
 
 @implementer(IReceiver, IProcedureSource)
@@ -167,14 +169,25 @@ class Cell:
             found.extend(self._own(one) for one in self.plugin.procedures())
         return found
 
-    def entered(self, enter: Callable[[IProcedureSource], list[Any]]) -> list[Any]:
-        """Enter the plugin's methods by that function; contains what it raises on the way."""
+    def enter(self, registry: Registry) -> list[Refusal]:
+        """Enter the plugin's methods, which it may renew from then on.
+
+        Returns:
+            what was refused; contains what the plugin raises on the way.
+        """
+        self.plugin._enter_methods = partial(self._renew, registry)
         try:
-            return enter(self)
+            return registry.enter_source(self)
         except Exception as error:
             self._log.failure("{plugin}: its methods cannot be entered", plugin=self.name)
             self.error = f"its methods are missing: {type(error).__name__}: {words(error)}"
             return []
+
+    def _renew(self, registry: Registry) -> None:
+        # the registry is a dict that callers look into at any time between two turns
+        if not isInIOThread():
+            raise LocalError(f"{self.name}: methods are renewed in the reactor's thread only")
+        registry.renew(self, self.name)
 
     def _procedure(self, name: str, method: Callable[..., Any]) -> Procedure:
         level = getattr(method, "__co2_level__", Level.CALL)
@@ -200,7 +213,7 @@ class Cell:
         if inspect.isasyncgenfunction(method):
             return method
         if inspect.isgeneratorfunction(method):
-            return _stepped(method, worker)
+            return worker.stepping(method)
         return lambda *args, **named: worker.do(method, *args, **named)
 
     # -- the end -------------------------------------------------------------------------------
@@ -268,27 +281,3 @@ def words(error: BaseException | None) -> str:
         return str(error)
     except Exception:
         return "(its text cannot be shown)"
-
-
-def _stepped(
-    method: Callable[..., Generator[Any, Any, Any]], worker: Worker
-) -> Callable[..., AsyncGenerator[Any, Any]]:
-    """Run a generator's steps in the plugin's thread."""
-
-    async def steps(*args: Any, **named: Any) -> AsyncGenerator[Any, Any]:
-        generator = method(*args, **named)
-        given = None
-        try:
-            while (reply := await worker.do(_step, generator, given)) is not _END:
-                given = yield reply
-        finally:
-            await worker.do(generator.close)
-
-    return steps
-
-
-def _step(generator: Generator[Any, Any, Any], given: Any) -> Any:
-    try:
-        return generator.send(given)
-    except StopIteration:
-        return _END

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 
 from co2.errors import ShuttingDown
 
+_END = object()
 _Task = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], Deferred[Any]]
 
 
@@ -50,6 +51,22 @@ class Worker:
         self._tasks.put((function, args, named, done))
         return done
 
+    def stepping(
+        self, method: Callable[..., Generator[Any, Any, Any]]
+    ) -> Callable[..., AsyncGenerator[Any, Any]]:
+        """Give a method that does what a generator method does, each step of it in the thread."""
+
+        async def steps(*args: Any, **named: Any) -> AsyncGenerator[Any, Any]:
+            generator = method(*args, **named)
+            given = None
+            try:
+                while (reply := await self.do(_step, generator, given)) is not _END:
+                    given = yield reply
+            finally:
+                await self.do(generator.close)
+
+        return steps
+
     def stop(self) -> None:
         """End the thread after the tasks that wait; does not wait for it."""
         self._stopped = True
@@ -76,3 +93,10 @@ class Worker:
             result.chainDeferred(done)
         else:
             done.callback(result)
+
+
+def _step(generator: Generator[Any, Any, Any], given: Any) -> Any:
+    try:
+        return generator.send(given)
+    except StopIteration:
+        return _END

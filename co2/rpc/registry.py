@@ -119,6 +119,29 @@ class Registry:
             self._entries.update(dict.fromkeys(entry.procedure.names, entry))
         return refusals
 
+    def renew(self, source: IProcedureSource, owner: str) -> None:
+        """Enter what a source brings now in place of all that its owner has, or change nothing.
+
+        Args:
+            source: whose procedures are all that owner's.
+            owner: the plugin, as its procedures name it.
+
+        Raises:
+            NameTaken: another holds one of the names, or the name is the server's.
+            LocalError: a name is malformed.
+        """
+        entries: list[Entry] = []
+        claimed: dict[str, Procedure] = {}
+        for procedure in source.procedures():
+            for name in procedure.names:
+                self._check(name, procedure, claimed, leaving=owner)
+            claimed.update(dict.fromkeys(procedure.names, procedure))
+            entries.append(Entry.of(procedure))
+        held = [entry.procedure for entry in self._entries.values()]
+        self.withdraw(procedure for procedure in held if procedure.owner == owner)
+        for entry in entries:
+            self._entries.update(dict.fromkeys(entry.procedure.names, entry))
+
     def withdraw(self, procedures: Iterable[Procedure]) -> None:
         """Remove procedures; a name that by now is another's stays that other's."""
         for procedure in procedures:
@@ -128,10 +151,16 @@ class Registry:
                     del self._entries[name]
 
     def _check(
-        self, name: str, procedure: Procedure, claimed: dict[str, Procedure] | None = None
+        self,
+        name: str,
+        procedure: Procedure,
+        claimed: dict[str, Procedure] | None = None,
+        leaving: str = "",
     ) -> None:
         _check_name(name, procedure.owner)
         entry = self._entries.get(name)
+        if entry is not None and leaving and entry.procedure.owner == leaving:
+            entry = None
         holder = (claimed or {}).get(name) if entry is None else entry.procedure
         if holder is not None:
             raise NameTaken(

@@ -84,7 +84,7 @@ class SatellitePart:
             return
         self.loader.load(self._base.settings.plugin_list)
         for cell in self.loader.cells:
-            for refusal in cell.entered(self._base.registry.enter_source):
+            for refusal in cell.enter(self._base.registry):
                 self.loader.refuse(refusal.procedure.name, cell.name, refusal.reason.text)
 
     def start(self) -> None:

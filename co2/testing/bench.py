@@ -30,6 +30,7 @@ from co2.loading.worker import Worker
 from co2.model.calls import Call, Caller, Level
 from co2.rpc.conversation import ConversationMethods, Conversations
 from co2.rpc.dispatch import Dispatcher
+from co2.rpc.introspection import Introspection
 from co2.rpc.registry import Registry
 from co2.satellite.outbox import Outbox, struct_for_plugins
 from co2.testing.clock import ClockReactor
@@ -250,7 +251,8 @@ class PluginBench:
         conversations = Conversations(self.clock, lambda: f"c{next(self._numbers)}")
         dispatcher = Dispatcher(registry, self.clock, conversations, Logger())
         registry.enter_source(ConversationMethods(conversations, dispatcher.begin))
-        for refusal in registry.enter_source(self._cell):
+        registry.enter_source(Introspection(registry, dispatcher))
+        for refusal in self._cell.enter(registry):
             raise refusal.reason
         return dispatcher
 

@@ -77,7 +77,7 @@ class MemoryServer:
             plugin, package, module, self.host.reactor, lambda: self.settings.receive_timeout, None
         )
         satellite.loader.cells.append(cell)
-        for refusal in cell.entered(self.base.registry.enter_source):
+        for refusal in cell.enter(self.base.registry):
             raise refusal.reason
         return plugin
 

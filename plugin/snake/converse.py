@@ -9,6 +9,7 @@ next read, and the handler gets the None that its timeout promised.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from twisted.internet.interfaces import IReactorTime
 from co2.api import ApplicationFailed, InvalidParams, ask
 from plugin.snake.cedar.errors import PayloadError
 from plugin.snake.daemon.daemon import SnakeDaemon
+from plugin.snake.handlers.run import INLINE
 from plugin.snake.handlers.sentinel import end_of_message
 from plugin.snake.handlers.steps import HandlerFailed, Request, Steps
 from plugin.snake.structs import payload_item, reply_of, word
@@ -29,6 +31,7 @@ class _Talk:
 
     def __init__(self, daemon: SnakeDaemon, number: int) -> None:
         self._steps: Steps = daemon.conversation(number)
+        self._log = daemon.log
         self._over = daemon.lend(self.close)
         self._closed = False
         self.group: list[Any] = []
@@ -37,13 +40,15 @@ class _Talk:
     def close(self) -> None:
         """End it; its `finally` blocks run."""
         self._closed = True
-        self._steps.close()
+        error = self._steps.close()
+        if error is not None:
+            self._log.failure("closing a handler that a co2 call ran raised", error)
 
     def end(self) -> None:
         """It is done with, however it ended."""
         self._over()
         if not self._closed:
-            self._steps.close()
+            self.close()
 
     def start(self) -> Request | None:
         """Run it up to its first yield."""
@@ -122,7 +127,11 @@ async def converse(
     talk = _Talk(daemon, number)
     try:
         request = talk.start()
-        while request is not None:
+        for step in itertools.count(1):
+            if request is None:
+                return
+            if step % INLINE == 0:
+                await sleep(clock, 0)
             complete, mistake = talk.groups(request.reply or ())
             for group in complete:
                 yield group

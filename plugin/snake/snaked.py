@@ -49,28 +49,41 @@ class X_Snake(Co2Plugin):
             self.reactor = reactor
         self.daemons: dict[str, SnakeDaemon] = {}
         self.failed: dict[str, list[str]] = {}
-        for genus in self.genera:
+        for genus in dict.fromkeys(self.genera):
             self._start(genus)
 
-    def _start(self, genus: str) -> None:
-        log = DaemonLog(partial(self.log, self))
-        read = reader(genus, self.config, {})
-        daemon = SnakeDaemon(read, self.reactor, log, partial(self._ended, genus), self.listen)
+    def _start(self, genus: str) -> list[str]:
+        """Start a genus; gives complaints, and if there are any it is not there."""
+        daemon = SnakeDaemon(
+            reader(genus, self.config, {}),
+            self.reactor,
+            DaemonLog(partial(self.log, self)),
+            partial(self._ended, genus),
+            self.listen,
+            self.renew_methods,
+        )
+        complaints: list[str] = []
         try:
             daemon.start()
         except (ConfigError, CodeError) as error:
-            self.failed[genus] = error.complaints
+            complaints = error.complaints
         except OSError as error:
-            self.failed[genus] = [error.strerror or str(error)]
+            complaints = [error.strerror or str(error)]
+        if complaints:
+            self.failed[genus] = complaints
         else:
+            self.failed.pop(genus, None)
             self.daemons[genus] = daemon
-        for complaint in self.failed.get(genus, ()):
+        for complaint in complaints:
             self.log(self, f"{genus} is not there: {complaint}")
+        return complaints
 
     def _ended(self, genus: str) -> None:
         daemon = self.daemons.pop(genus, None)
         if daemon is not None:
             daemon.stop()
+            self.failed[genus] = ["it has ended; snake.snaked.reconfigure starts it again"]
+            self.renew_methods()
 
     def _daemon(self, genus: str) -> SnakeDaemon:
         daemon = self.daemons.get(genus)
@@ -104,13 +117,16 @@ class X_Snake(Co2Plugin):
         """Load a genus's configuration and code anew; live handlers are closed.
 
         Answers warnings. If anything is wrong, the fault says what, and everything stays as it is.
-        Commands that are new in the table get their methods when the satellite is started again.
+        A genus that could not start, or has ended, is started.
         """
-        daemon = self._daemon(genus)
-        complaints = daemon.reconfigure()
+        if genus in self.failed:
+            complaints = self._start(genus)
+            self.renew_methods()
+        else:
+            complaints = self._daemon(genus).reconfigure()
         if complaints:
             raise ApplicationFailed(f"{genus} stays as it was: " + "; ".join(complaints)[:2000])
-        return list(daemon.genus.warnings)
+        return list(self.daemons[genus].genus.warnings)
 
     @level("admin")
     def x_wake(self, genus: str) -> bool:

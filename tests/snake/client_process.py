@@ -54,13 +54,27 @@ def advertise(address, ads, command):
     htcondor2.Collector(address).advertise([classad2.ClassAd(ad) for ad in ads], command)
 
 
+def jobs(address):
+    """Query a schedd's jobs; unlike a query of a collector it shows why it was refused."""
+    return [plain(ad) for ad in htcondor2.Schedd(_where(address, "Scheduler")).query()]
+
+
+def numbers(address, names):
+    """Give the number that each command's name has in the bindings, which a ping tells."""
+    return [htcondor2.ping(address, name)["AuthCommand"] for name in names]
+
+
 def reconfigure(address):
     """Send DC_RECONFIG, as condor_reconfig does."""
+    htcondor2.send_command(_where(address, "DaemonMaster"), htcondor2.DaemonCommand.Reconfig)
+
+
+def _where(address, kind):
     where = {
-        "MyAddress": address, "MyType": "DaemonMaster", "Name": "snake", "Machine": "snake",
+        "MyAddress": address, "MyType": kind, "Name": "snake", "Machine": "snake",
         "CondorVersion": htcondor2.version(), "CondorPlatform": htcondor2.platform(),
     }  # fmt: skip
-    htcondor2.send_command(classad2.ClassAd(where), htcondor2.DaemonCommand.Reconfig)
+    return classad2.ClassAd(where)
 
 
 def run(address, name, *arguments):

@@ -37,6 +37,10 @@ ATOMS = [
     '"3"',
     '"2.5"',
     '"x@y"',
+    "\"A=1 b='it''s x' A=2\"",
+    '"B=2;A=\'"',
+    '{"a  b", "it\'s", ""}',
+    '"root"',
     '"8.9.11"',
     '"8.10.1"',
     "a",
@@ -142,6 +146,11 @@ ONE = [
     "strcat",
     "join",
     "eval",
+    "argsToList",
+    "listToArgs",
+    "envV1ToV2",
+    "mergeEnvironment",
+    "userHome",
     "nosuchfunction",
 ]
 TWO = [
@@ -163,6 +172,11 @@ TWO = [
     "substr",
     "join",
     "split",
+    "argsToList",
+    "listToArgs",
+    "mergeEnvironment",
+    "userHome",
+    "userMap",
 ]
 THREE = ("ifThenElse", "substr", "anyCompare", "allCompare")
 

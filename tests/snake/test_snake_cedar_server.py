@@ -7,9 +7,10 @@ from rooms import QUERY, Den
 
 from plugin.snake.cedar.client import ANONYMOUS, ClientConnection
 from plugin.snake.cedar.errors import CedarError, NegotiationError
-from plugin.snake.cedar.negotiation import Policy, Wish, agree, reconciled
+from plugin.snake.cedar.negotiation import Agreement, Policy, Wish, agree, reconciled
 from plugin.snake.cedar.sessions import SessionCache
 from plugin.snake.cedar.wire import Wire
+from plugin.snake.classads.face import ClassAd
 
 HANDLER = """
     import classad2
@@ -54,7 +55,7 @@ def test_a_negotiated_command_is_answered(den, policy):
     assert client.ready
     assert client.wire.sealed == (Wish.REQUIRED in (policy.encryption, policy.integrity))
     payload = client.payload()
-    payload.python_ad({"Requirements": True, "ClaimId": "secret"})
+    payload.ad(ClassAd({"Requirements": True, "ClaimId": "secret"}).attributes)
     client.wire.send(payload)
     transport.write = client.wire.feed
     transport.protocol.dataReceived(client.wire.data_to_send())
@@ -90,10 +91,36 @@ def test_a_policy_that_requires_is_kept(tmp_path):
     raw = den.connect()
     raw.say({"Requirements": True}, raw=QUERY)
     assert raw.closed
-    client, transport = opened(den, Policy(Wish.NEVER, Wish.NEVER, Wish.NEVER))
-    assert not client.ready
-    assert transport.closed
+    with pytest.raises(NegotiationError, match="DENIED: Encryption: the server requires it"):
+        opened(den, Policy(Wish.NEVER, Wish.NEVER, Wish.NEVER))
     assert opened(den)[0].wire.sealed
+
+
+@pytest.mark.parametrize(
+    ("feature", "offer"), [("ENCRYPTION", {}), ("AUTHENTICATION", {"AuthMethods": "SSL"})]
+)
+def test_what_is_only_preferred_is_left_out_where_there_is_no_way(feature, offer):
+    """A wish that nobody requires ends no negotiation, one that somebody requires does."""
+    ad = {feature.lower(): "PREFERRED", "cryptomethods": "3DES"}
+    ad |= {name.lower(): value for name, value in offer.items()}
+    ours = Policy(methods=("FS",))
+    assert agree(ours, ad) == Agreement(False, False, False)
+    with pytest.raises(NegotiationError, match=r"AES|FS"):
+        agree(ours, ad | {feature.lower(): "REQUIRED"})
+
+
+def test_a_session_does_not_outlive_a_policy_that_would_refuse_it(tmp_path):
+    """After a reconfiguration that requires encryption, a session in clear is not known."""
+    den = Den(tmp_path, HANDLER).start()
+    opened(den)
+    (name,) = den.daemon.gate("127.0.0.1", ("127.0.0.1", 1)).sessions._sessions
+    ad = {"UseSession": "YES", "Sid": name, "Command": QUERY, "ResumeResponse": True}
+    den.configure("SEC_DEFAULT_ENCRYPTION = REQUIRED")
+    for code in ("AUTHORIZED", "SID_NOT_FOUND"):
+        client = den.connect()
+        client.say(60010, ad)
+        assert client.message().literal_ad()["returncode"] == code
+        assert den.daemon.reconfigure() == []
 
 
 def test_an_unknown_session_is_told_so(den):

@@ -1,6 +1,7 @@
 """`cedar.framing` and `cedar.values`: packets, messages, scalars, and what is wrong with them."""
 
 import struct
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -116,7 +117,7 @@ def test_private_attributes_travel_only_where_it_is_encrypted():
     """In a clear connection they stay here."""
     for sized, names in ((False, ["a"]), (True, ["a", "claimid", "_condor_privx"])):
         writer = MessageWriter(sized)
-        writer.python_ad({"A": 1, "ClaimId": "s", "_condor_PrivX": 1})
+        writer.ad(ClassAd({"A": 1, "ClaimId": "s", "_condor_PrivX": 1}).attributes)
         assert list(MessageReader(writer.take(), sized).ad()) == names
 
 
@@ -172,3 +173,19 @@ def test_what_was_written_before_is_not_mistaken_for_what_differs():
     assert b"zero = 0.0\0" in written(ClassAd({"zero": 0.0}))
     ad["ClaimId"] = "secret"
     assert (b"secret" in written(ad, True), written(ad)) == (True, told)
+
+
+def test_many_small_packets_take_no_more_room_than_their_bytes():
+    """A message in packets of one byte is gathered as it is, and is bounded like another."""
+    reader = PacketReader(max_message=400_000)
+    tracemalloc.start()
+    try:
+        for _ in range(300):
+            reader.feed(b"\0\0\0\0\1x" * 1000)
+            assert reader.message() is None
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size < 2_000_000
+    reader.feed(b"\1\0\0\0\1x")
+    assert reader.message() == b"x" * 300_001

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -167,3 +168,39 @@ def test_integers_that_do_not_fit_are_refused():
     for text in ("9223372036854775808", "-9223372036854775809", "9" * 9000):
         with pytest.raises(ClassAdException, match="64 bits"):
             ExprTree(text)
+
+
+def test_an_expression_is_bounded_in_words():
+    """Operators that would hold everybody up are refused; a long text is one word."""
+    with pytest.raises(ClassAdException, match="longer than"):
+        ExprTree("1+" * 60_000 + "1")
+    assert len(ExprTree('"' + "x\\n" * 500_000 + '"').eval()) == 1_000_000
+
+
+def test_ads_one_after_the_other_are_read_in_linear_time():
+    """Each is read up to its end, and what stands behind it is not looked at."""
+    start = time.process_time()
+    assert sum(1 for _ in face.parseAds("[a = 1; b = 2]\n" * 20_000)) == 20_000
+    assert time.process_time() - start < 60
+    assert repr(face.parseNext("[a = 1] $")) == "[ a = 1 ]"
+
+
+RUNAWAY = ("((a+)b?)+$", "(a|a)*$", "(a*)*", "(?:a+,?){2,}", "((a|b))+x")
+
+
+@pytest.mark.parametrize("pattern", RUNAWAY)
+def test_patterns_that_may_run_away_are_errors(pattern):
+    """A repeated group that repeats or chooses inside, however deep."""
+    assert ExprTree(f'regexp("{pattern}", "aaa")').eval() is Value.Error
+
+
+def test_searches_that_would_take_too_long_are_errors():
+    """Many repetitions over a long text; the same pattern is fine for a short one."""
+    for function in ('regexp("{}", "{}")', 'regexps("{}", "{}", "x")'):
+        assert ExprTree(function.format(".*.*.*.*b", "a" * 5000)).eval() is Value.Error
+    assert ExprTree('stringList_regexpMember(".*.*.*b", "{}")'.format("a" * 5000)).eval() is (
+        Value.Error
+    )
+    assert ExprTree('regexpMember(".*.*.*b", {{"b", "{}"}})'.format("a" * 5000)).eval() is True
+    assert ExprTree('regexp("^(.*)@(.*)[.](.*)[.](.*)$", "slot1@node17.cs.example.org")').eval()
+    assert ExprTree('regexp("[(+*]+(x|y)\\\\(", "((x(")').eval()

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from rooms import OTHER, QUERY, Den
 
-from plugin.snake.cedar.commands import DC_NOP, DC_OFF_FAST, DC_RECONFIG
+from plugin.snake.cedar.commands import DC_NOP, DC_OFF_FAST, DC_RECONFIG, DC_RECONFIG_FULL
 from plugin.snake.handlers.imports import CodeError
 from plugin.snake.language.macros import ConfigError
 
@@ -124,6 +124,16 @@ def test_a_bad_start_is_none(tmp_path):
         Den(tmp_path, "x = 1\n").start()
     with pytest.raises(ConfigError, match="permission"):
         Den(tmp_path, TALK % 1, table=("QUERY_STARTD_ADS REED handle",)).start()
+
+
+def test_a_new_port_is_told_to_wait_for_the_next_start(tmp_path, ended):
+    """The port stays over a reconfiguration, and the log says so; DC_RECONFIG_FULL is one too."""
+    den = Den(tmp_path, TALK % 1).start()
+    den.configure("TEST_PORT = 7")
+    den.connect().say(raw=DC_RECONFIG_FULL)
+    den.clock.advance(0)
+    assert den.said("port stay as they are until the next start")
+    assert den.daemon.genus.port == 7
 
 
 def test_the_command_reconfigures_once_its_connection_is_done(tmp_path, ended):

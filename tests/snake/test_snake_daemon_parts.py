@@ -31,7 +31,7 @@ def test_a_category_is_shown_where_it_is_asked_for(tmp_path):
     log.debug = frozenset({"D_ALL"})
     log.file = tmp_path / "log"
     log.line("in the file", COMMAND)
-    log.file = tmp_path / "none" / "log"
+    log.file = tmp_path / "log" / "log"
     log.line("at last")
     assert [line.split(" ", 2)[2] for line in lines if "cannot" not in line] == ["shown", "at last"]
     assert "in the file" in (tmp_path / "log").read_text()

@@ -1,14 +1,17 @@
 """`converse`, `structs` and `snaked`: the same handlers over XML-RPC."""
 
 import pytest
-from rooms import Den, Listening
+from rooms import Den, Listening, Transport
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from co2.api import ApplicationFailed, InvalidParams, IProcedureSource, Level
-from co2.testing.plugins import plugin_var_dict
+from co2.errors import MethodNotFound
+from co2.testing.bench import PluginBench
+from plugin.snake.cedar.commands import DC_OFF_FAST, DC_RECONFIG
 from plugin.snake.classads.face import ClassAd
 from plugin.snake.converse import converse
+from plugin.snake.daemon.connection import CommandConnection
 from plugin.snake.snaked import X_Snake, level_of
 from plugin.snake.structs import ad_of, reply_of
 
@@ -115,6 +118,22 @@ def test_a_caller_that_leaves_closes_the_handler(den):
     assert den.daemon.live == 0
 
 
+def test_a_handler_that_never_waits_leaves_others_their_turn(tmp_path):
+    """Timeouts of 0 are turns of the event loop now and then; closing ends it."""
+    den = Den(
+        tmp_path,
+        "def handle(command):\n    try:\n        while True:\n            yield (None, 0, None)\n"
+        "    finally:\n        1 / 0\n",
+    )
+    talk = Talk(den.start())
+    waiting = talk.step()
+    assert isinstance(waiting, Deferred)
+    den.daemon.stop()
+    den.clock.advance(0)
+    waiting.addErrback(lambda failure: failure.trap(ApplicationFailed))
+    assert den.said("ZeroDivisionError")
+
+
 def test_what_a_handler_raises_is_raised(tmp_path):
     """Its own exception, for co2's incident; what cannot travel is raised in the handler first."""
     den = Den(tmp_path, "def handle(command):\n    yield ((object(), end_of_message), 0, None)\n")
@@ -144,64 +163,123 @@ def test_levels_of_htcondor_are_levels_of_co2():
     ]
 
 
+def configure(folder, table=("QUERY_STARTD_ADS READ handle",), **files):
+    """Write a configuration, and the code of each genus."""
+    lines = []
+    for genus, code in files.items():
+        (folder / genus / "snake").mkdir(parents=True, exist_ok=True)
+        (folder / genus / "snake/__init__.py").write_text(code)
+        lines += [f"{genus}_SNAKE_PATH = {folder / genus}", f"{genus}_SNAKE_COMMAND_TABLE @=end"]
+        lines += [*table, "@end"]
+    (folder / "config").write_text("\n".join(lines))
+
+
 @pytest.fixture
 def snakes(tmp_path):
-    """Make an X_Snake with these genera, as a satellite would."""
-    logged = []
+    """Make a bench with an X_Snake of these genera."""
+    made = []
 
     def make(**files):
-        lines = []
-        for genus, code in files.items():
-            (tmp_path / genus / "snake").mkdir(parents=True)
-            (tmp_path / genus / "snake/__init__.py").write_text(code)
-            lines += [f"{genus}_SNAKE_PATH = {tmp_path / genus}",
-                      f"{genus}_SNAKE_COMMAND_TABLE @=end", "QUERY_STARTD_ADS READ handle",
-                      "DC_SET_READY ADMINISTRATOR handle", "@end"]  # fmt: skip
-        (tmp_path / "config").write_text("\n".join(lines))
+        table = ("QUERY_STARTD_ADS READ handle", "DC_SET_READY ADMINISTRATOR handle")
+        configure(tmp_path, table, **files)
 
         class Snake(X_Snake):
-            genera = tuple(files)
+            genera = (*files, *files)
             config = str(tmp_path / "config")
             reactor = Clock()
             listen = staticmethod(Listening)
 
-        var_dict = plugin_var_dict("snake.snaked", log=lambda caller, line: logged.append(line))
-        plugin = Snake(var_dict)
-        made.append(plugin)
-        return plugin
+        made.append(PluginBench(Snake, "snake.snaked"))
+        return made[-1]
 
-    made = []
     yield make
-    for plugin in made:
-        plugin.__exit__()
-        assert plugin.reactor.getDelayedCalls() == []
+    for bench in made:
+        bench.exit()
+        assert bench.plugin.reactor.getDelayedCalls() == []
 
 
 GOOD = "def handle(command):\n    yield ((1, end_of_message), 0, None)\n"
 
 
+def commands(bench):
+    """Give the methods that are commands, as introspection lists them."""
+    names = bench.call("system.listMethods")
+    return [
+        name for name in names if name.startswith("snake.") and name.rpartition(".")[2].isupper()
+    ]
+
+
 def test_each_command_of_each_genus_is_a_method(snakes):
     """`snake.<genus>.<COMMAND>`, with the level of its permission; a bad genus hurts no other."""
-    plugin = snakes(ONE=GOOD, TWO=GOOD, BAD="def handle(:\n")
-    assert IProcedureSource.providedBy(plugin)
-    assert {one.name: one.level for one in plugin.procedures()} == {
-        "snake.ONE.QUERY_STARTD_ADS": Level.READ,
-        "snake.ONE.DC_SET_READY": Level.ADMIN,
-        "snake.TWO.QUERY_STARTD_ADS": Level.READ,
-        "snake.TWO.DC_SET_READY": Level.ADMIN,
-    }
-    told = {one["genus"]: one for one in plugin.x_genera()}
+    bench = snakes(ONE=GOOD, TWO=GOOD, BAD="def handle(:\n")
+    assert IProcedureSource.providedBy(bench.plugin)
+    assert commands(bench) == [
+        "snake.ONE.DC_SET_READY",
+        "snake.ONE.QUERY_STARTD_ADS",
+        "snake.TWO.DC_SET_READY",
+        "snake.TWO.QUERY_STARTD_ADS",
+    ]
+    levels = [
+        bench.call("co2.get_method_signature", f"snake.ONE.{name}")["level"]
+        for name in ("QUERY_STARTD_ADS", "DC_SET_READY")
+    ]
+    assert levels == ["read", "admin"]
+    assert bench.call("snake.TWO.QUERY_STARTD_ADS") == [[1]]
+    told = {one["genus"]: one for one in bench.call("genera")}
     assert told["ONE"]["commands"] == ["QUERY_STARTD_ADS", "DC_SET_READY"]
     assert "SyntaxError" in told["BAD"]["complaints"][0]
 
 
 def test_reconfiguring_by_a_call(snakes, tmp_path):
     """New code or a fault with the reason; unknown genera are named."""
-    plugin = snakes(ONE=GOOD)
-    assert plugin.x_reconfigure("ONE") == []
+    bench = snakes(ONE=GOOD)
+    assert bench.call("reconfigure", "ONE", level="admin") == []
     (tmp_path / "ONE/snake/__init__.py").write_text("1 / 0\n")
     with pytest.raises(ApplicationFailed, match="ZeroDivisionError"):
-        plugin.x_reconfigure("ONE")
+        bench.call("reconfigure", "ONE", level="admin")
     with pytest.raises(ApplicationFailed, match="there are: ONE"):
-        plugin.x_reconfigure("NONE")
-    assert plugin.x_wake("ONE") is False
+        bench.call("reconfigure", "NONE", level="admin")
+    assert bench.call("wake", "ONE", level="admin") is False
+
+
+def test_commands_come_and_go_as_methods_with_the_table(snakes, tmp_path):
+    """After a reconfiguration callers and introspection find what is in the table now."""
+    bench = snakes(ONE=GOOD)
+    configure(tmp_path, ("QUERY_SCHEDD_ADS WRITE handle",), ONE=GOOD)
+    assert bench.call("reconfigure", "ONE", level="admin") == []
+    assert commands(bench) == ["snake.ONE.QUERY_SCHEDD_ADS"]
+    assert bench.call("co2.get_method_signature", commands(bench)[0])["level"] == "call"
+    assert "QUERY_SCHEDD_ADS of ONE" in bench.call("system.methodHelp", commands(bench)[0])
+    assert bench.call("snake.ONE.QUERY_SCHEDD_ADS") == [[1]]
+    with pytest.raises(MethodNotFound):
+        bench.call("snake.ONE.QUERY_STARTD_ADS")
+    configure(tmp_path, ("NO_SUCH_COMMAND READ handle",), ONE=GOOD)
+    with pytest.raises(ApplicationFailed, match="no command NO_SUCH_COMMAND"):
+        bench.call("reconfigure", "ONE", level="admin")
+    assert commands(bench) == ["snake.ONE.QUERY_SCHEDD_ADS"]
+
+
+def test_a_client_of_htcondor_reconfigures_the_methods_too(snakes, tmp_path):
+    """DC_RECONFIG over CEDAR does what the call does; DC_OFF takes the methods away."""
+    bench = snakes(ONE=GOOD)
+    daemon, clock = bench.plugin.daemons["ONE"], bench.plugin.reactor
+    configure(tmp_path, ("QUERY_SCHEDD_ADS READ handle",), ONE=GOOD)
+    Transport(CommandConnection(daemon)).say(raw=DC_RECONFIG)
+    clock.advance(0)
+    assert commands(bench) == ["snake.ONE.QUERY_SCHEDD_ADS"]
+    Transport(CommandConnection(daemon)).say(raw=DC_OFF_FAST)
+    clock.advance(0)
+    assert commands(bench) == []
+    (told,) = bench.call("genera")
+    assert "has ended" in told["complaints"][0]
+
+
+def test_a_genus_that_could_not_start_is_started_by_the_call(snakes, tmp_path):
+    """Its complaints until then; once they are mended its methods are there."""
+    bench = snakes(BAD="def handle(:\n")
+    with pytest.raises(ApplicationFailed, match="SyntaxError"):
+        bench.call("reconfigure", "BAD", level="admin")
+    configure(tmp_path, BAD=GOOD)
+    assert bench.call("reconfigure", "BAD", level="admin") == []
+    assert commands(bench) == ["snake.BAD.QUERY_STARTD_ADS"]
+    assert bench.call("snake.BAD.QUERY_STARTD_ADS") == [[1]]

@@ -8,6 +8,7 @@ import pytest
 from witness import Snaked, client, needs_htcondor, verb
 
 import plugin.snake
+from plugin.snake.cedar.commands import NAMES
 
 pytestmark = [pytest.mark.process, needs_htcondor]
 
@@ -66,6 +67,36 @@ def test_handlers_may_use_the_real_classad2(tmp_path):
         config.write("\nCREDMON_OAUTH_SNAKE_CLASSAD2 = real\n")
     with Snaked(tmp_path, "CREDMON_OAUTH", "log/.credmon_ouauth_address", "-t") as snaked:
         assert slots(*client(snaked.address, ["query", "Startd"])) == SLOTS
+
+
+@pytest.mark.parametrize(
+    ("feature", "server", "wishes", "answer"),
+    [
+        ("ENCRYPTION", "NEVER", {}, "CMD_NOT_FOUND"),
+        ("ENCRYPTION", "NEVER", {"ENCRYPTION": "REQUIRED"}, "Encryption: the client requires it"),
+        ("INTEGRITY", "REQUIRED", {"INTEGRITY": "NEVER"}, "Integrity: the server requires it"),
+        ("AUTHENTICATION", "REQUIRED", {"AUTHENTICATION_METHODS": "SSL"}, "by SSL, the server by"),
+        ("ENCRYPTION", "OPTIONAL", {"ENCRYPTION": "REQUIRED", "CRYPTO_METHODS": "3DES"}, "no AES"),
+        ("ENCRYPTION", "PREFERRED", {"CRYPTO_METHODS": "BLOWFISH,3DES"}, "CMD_NOT_FOUND"),
+        ("AUTHENTICATION", "PREFERRED", {"AUTHENTICATION_METHODS": "SSL"}, "CMD_NOT_FOUND"),
+    ],
+)
+def test_a_client_is_shown_why_it_is_refused(tmp_path, feature, server, wishes, answer):
+    """Whoever cannot agree reads the reason; whoever can, gets as far as the command."""
+    shutil.copytree(SEED, tmp_path, dirs_exist_ok=True)
+    with (tmp_path / "condor_config").open("a") as config:
+        config.write(f"\nSEC_DEFAULT_{feature} = {server}\n")
+    knobs = {f"SEC_DEFAULT_{name}": wish for name, wish in wishes.items()}
+    with Snaked(tmp_path, "CREDMON_OAUTH", "log/.credmon_ouauth_address", "-t") as snaked:
+        ((_, kind, said),) = client(snaked.address, ["jobs"], **knobs)
+    assert (kind, answer in said) == ("HTCondorException", True), said
+
+
+def test_every_command_has_the_number_that_the_bindings_give_it(seed):
+    """The table of names and numbers is HTCondor's."""
+    names = sorted(NAMES.values())
+    (numbers,) = client(seed.address, ["numbers", names])
+    assert dict(zip(names, numbers, strict=True)) == {name: n for n, name in NAMES.items()}
 
 
 def test_ping_says_what_would_pass(seed):

@@ -141,3 +141,15 @@ def test_rules_name_addresses_networks_and_users():
     assert not some.admits("WRITE", "bob@host", "192.0.2.9")
     assert not some.admits("ADMINISTRATOR", "ann@host", "192.0.2.9")
     assert some.admits("WRITE", "bob@host", "127.0.0.1")
+
+
+def test_a_rule_that_matches_nobody_is_not_silent():
+    """Host names are not looked up: in a DENY they are refused, in an ALLOW a warning."""
+    text = "G_SNAKE_PATH = p\nDENY_READ = bad.example.org, 10.*\n"
+    with pytest.raises(ConfigError, match=r"DENY_READ: 'bad\.example\.org' is no IP address"):
+        read_genus("G", parse(text))
+    text = "G_SNAKE_PATH = p\nALLOW_READ = *.example.org */10.* ann@x/10.0.0.0/8 ::1 *\n"
+    genus = read_genus("G", parse(text))
+    (warning,) = [warning for warning in genus.warnings if "ALLOW_READ" in warning]
+    assert "'*.example.org'" in warning
+    assert genus.rules.allow["READ"].match("bob@x", "10.1.1.1") == "*/10.*"

@@ -1,10 +1,12 @@
 """Real processes: many conversations at once, and a genus inside a satellite."""
 
+import re
 import socket
 import struct
 import subprocess
 import sys
 import xmlrpc.client
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -51,9 +53,12 @@ def genus(tmp_path):
 
 def test_five_hundred_conversations_at_once(genus):
     """All are suspended together, silent ones among them, another is served, then all end."""
-    with Snaked(genus, "DOUBLE", "address") as snaked:
+    with Snaked(genus, "DOUBLE", "address") as snaked, ExitStack() as held:
         host, port = snaked.address.strip("<>").partition("?")[0].split(":")
-        crowd = [socket.create_connection((host, int(port))) for _ in range(CROWD + 3)]
+        crowd = [
+            held.enter_context(socket.create_connection((host, int(port))))
+            for _ in range(CROWD + 3)
+        ]
         *talking, silent, slow, other = crowd
         silent.sendall(b"")
         slow.sendall(packet(5, 0)[:7])
@@ -68,8 +73,6 @@ def test_five_hundred_conversations_at_once(genus):
             connection.sendall(packet(number))
         doubled = [answer(connection) for connection in talking]
         assert doubled == [number * 2 for number in range(CROWD)]
-        for connection in crowd:
-            connection.close()
 
 
 def test_a_bad_start_says_everything_and_exits(genus):
@@ -102,28 +105,20 @@ def satellite(tmp_path):
     (home / "plugin/snake/snaked_config.py").write_text(
         "genera = ['CREDMON_OAUTH']\nconfig = 'condor_config'\n"
     )
-    port = free_port()
     (home / "config.py").write_text(
-        f'plugin_list = ["snake"]\nlisten = "tcp:{port}:interface=127.0.0.1"\n'
+        'plugin_list = ["snake"]\nlisten = "tcp:0:interface=127.0.0.1"\n'
     )
     process = subprocess.Popen(
         [sys.executable, "-m", "co2", "satellite"],
         cwd=home, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         env={"PATH": "/usr/bin:/bin", "HOME": str(home)},
     )  # fmt: skip
-    next(line for line in process.stdout if "co2 satellite is here" in line)
-    yield home, f"127.0.0.1:{port}"
-    process.terminate()
-    try:
-        process.wait(60)
-    finally:
-        process.stdout.close()
-
-
-def free_port():
-    """Give a port that nobody has."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
+    with process:
+        try:
+            here = next(line for line in process.stdout if "co2 satellite is here" in line)
+            yield home, re.search(r"//([^/]+)", here)[1]
+        finally:
+            process.terminate()
 
 
 def test_a_genus_in_a_satellite(satellite):

@@ -184,10 +184,16 @@ def test_a_listener_makes_a_stream_of_each_connection():
         socket.create_connection(address)
 
 
+def test_an_ipv4_peer_of_an_ipv6_socket_is_an_ipv4_peer():
+    """Rules about its address are about it wherever the daemon listens."""
+    assert Address.of(("::ffff:192.0.2.7", 5, 0, 0)) == ("192.0.2.7", 5)
+    assert Address.of(("2001:db8::1", 5, 0, 0)) == ("2001:db8::1", 5)
+
+
 def test_a_port_that_is_taken_is_an_error():
-    """The caller is told, and no descriptor is left open."""
+    """The caller is told which, and no descriptor is left open."""
     listener = Listener(Reactor(), Recorder, "127.0.0.1", 0)
-    with pytest.raises(OSError, match="in use"):
+    with pytest.raises(OSError, match=r"listen at 127\.0\.0\.1 port \d+: .*in use"):
         Listener(Reactor(), Recorder, *listener.address)
     listener.close()
 

@@ -18,7 +18,7 @@ needs_htcondor = pytest.mark.skipif(
 
 
 def answers(questions):
-    """Give what the real classad2 makes of each (expression, ad, target)."""
+    """Give what the real classad2 makes of each question; see `classad2_process`."""
     lines = "".join(json.dumps(question) + "\n" for question in questions)
     done = subprocess.run(
         [sys.executable, str(HERE / "classad2_process.py")],
@@ -72,12 +72,15 @@ class Snaked:
 
     def __enter__(self):
         """Wait until it says that it listens; its first line with an address does."""
+        said = []
         for line in self.process.stderr:
+            said.append(line)
             if "command socket" in line:
-                self.said = line
-                break
-        self.address = self.said.rpartition(" ")[2].strip() if self.process.poll() is None else ""
-        return self
+                self.address = line.rpartition(" ")[2].strip()
+                return self
+        self.process.stderr.close()
+        self.process.wait(60)
+        raise AssertionError("it did not start: " + "".join(said))
 
     def __exit__(self, *exc_info):
         """End it, and see that it ends well."""

@@ -76,8 +76,8 @@ class PacketReader:
 
     def __init__(self, max_message: int = MAX_MESSAGE) -> None:
         self._pending = bytearray()
-        self._parts: list[bytes] = []
-        self._size = 0
+        # not a list of pieces: a peer may send packets of one byte
+        self._gathered = bytearray()
         self._max_message = max_message
         self._seen = Transcript()
         self.seal: Seal | None = None
@@ -85,7 +85,7 @@ class PacketReader:
     @property
     def started(self) -> bool:
         """Whether anything is waiting, be it a part of a message."""
-        return bool(self._pending or self._parts)
+        return bool(self._pending or self._gathered)
 
     @property
     def waiting(self) -> int:
@@ -115,14 +115,14 @@ class PacketReader:
         """
         while (packet := self._packet()) is not None:
             last, body = packet
-            if last and not self._parts:
+            if last and not self._gathered:
                 return body
-            self._parts.append(body)
-            self._size += len(body)
-            if self._size > self._max_message:
+            self._gathered += body
+            if len(self._gathered) > self._max_message:
                 raise FramingError(f"a message is larger than {self._max_message} bytes")
             if last:
-                return self._joined()
+                whole, self._gathered = bytes(self._gathered), bytearray()
+                return whole
         return None
 
     def _packet(self) -> tuple[bool, bytes] | None:
@@ -140,11 +140,6 @@ class PacketReader:
             self._seen.add(packet)
             return end != 0, packet[HEADER_SIZE:]
         return end != 0, self.seal.apply(packet[:HEADER_SIZE], packet[HEADER_SIZE:])
-
-    def _joined(self) -> bytes:
-        message = b"".join(self._parts)
-        self._parts, self._size = [], 0
-        return message
 
 
 class PacketWriter:

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import functools
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from plugin.snake.classads.convert import checked_text
 from plugin.snake.classads.nodes import Expression
-from plugin.snake.classads.unparse import attribute_name, old_text
+from plugin.snake.classads.unparse import attribute_name, old_quoted, old_text
 
 Entries = Mapping[str, tuple[str, Expression]]
 
@@ -35,35 +35,48 @@ def is_private(key: str) -> bool:
     return key in _PRIVATE or key.startswith("_condor_priv")
 
 
-def ad_lines(entries: Iterable[tuple[str, Expression]]) -> list[bytes]:
-    """Write each attribute, with its NUL."""
-    return [
-        _remembered_line(name, node) if node.short else _line(name, node) for name, node in entries
-    ]
-
-
-_clear_ads: dict[tuple[tuple[str, Expression], ...], bytes] = {}
+_written: dict[tuple[bool, tuple[tuple[str, Expression], ...]], bytes] = {}
 """Ads as they were written: nodes never change, so the same ones are the same bytes."""
-_CLEAR_ADS = 256
+_MOST_WRITTEN = 256
 
 
-def remembered_ad(entries: Entries) -> bytes:
-    """Write an ad as `clear_ad` does, and remember it for the next time if it is short."""
-    told = tuple(entries.values())
-    written = _clear_ads.get(told)
+def remembered_ad(entries: Entries, sized: bool) -> bytes:
+    """Write an ad, and remember it for the next time if it is short and has no secrets.
+
+    Args:
+        entries: its attributes; private ones are left out of an ad that is not sized.
+        sized: the connection is encrypted, and strings have their length before them.
+    """
+    told = sized, tuple(entries.values())
+    written = _written.get(told)
     if written is None:
-        written, count = clear_ad(entries)
-        if len(written) <= _SHORT_AD and count == len(told):
-            if len(_clear_ads) >= _CLEAR_ADS:
-                _clear_ads.clear()
-            _clear_ads[told] = written
+        public = [entry for key, entry in entries.items() if not is_private(key)]
+        chosen = entries.values() if sized else public
+        lines = [
+            _remembered_line(name, node) if node.short else _line(name, node)
+            for name, node in chosen
+        ]
+        written = joined_ad(lines, sized)
+        if len(written) <= _SHORT_AD and len(public) == len(entries):
+            if len(_written) >= _MOST_WRITTEN:
+                _written.clear()
+            _written[told] = written
     return written
 
 
-def clear_ad(entries: Entries) -> tuple[bytes, int]:
-    """Write an ad without its private attributes; gives how many are left, too."""
-    lines = ad_lines([entry for key, entry in entries.items() if not is_private(key)])
-    return b"".join((_INTEGER.pack(len(lines)), *lines, b"\0\0")), len(lines)
+def joined_ad(lines: list[bytes], sized: bool) -> bytes:
+    """Give the bytes of an ad that has these lines."""
+    strings = (*lines, b"\0", b"\0")
+    if sized:
+        strings = tuple([_INTEGER.pack(len(line)) + line for line in strings])
+    return _INTEGER.pack(len(lines)) + b"".join(strings)
+
+
+def plain_line(name: str, value: bool | int | str) -> bytes:
+    """Write an attribute of a plain value, with its NUL; the name needs no quotes."""
+    if isinstance(value, str):
+        return f"{name} = {old_quoted(checked_text(value))}\0".encode()
+    return f"{name} = {str(value).lower()}\0".encode()
 
 
 def _line(name: str, expression: Expression) -> bytes:

@@ -21,6 +21,8 @@ PLATFORM = "$CondorPlatform: co2-snaked $"
 SESSION_DURATION = 60
 SESSION_LEASE = 3600
 UNAUTHENTICATED = "unauthenticated@unmapped"
+DENIED, CMD_NOT_FOUND, SID_NOT_FOUND = "DENIED", "CMD_NOT_FOUND", "SID_NOT_FOUND"
+"""What a client may be refused with."""
 
 
 class Wish(Enum):
@@ -74,12 +76,15 @@ def reconciled(ours: Wish, theirs: Wish) -> bool:
     """
     pair = {ours, theirs}
     if pair == {Wish.REQUIRED, Wish.NEVER}:
-        raise NegotiationError("one side requires what the other never does")
+        who = "the client" if theirs is Wish.REQUIRED else "the server"
+        raise NegotiationError(f"{who} requires it, and the other side never does it")
     return Wish.NEVER not in pair and pair != {Wish.OPTIONAL}
 
 
 def agree(ours: Policy, ad: Mapping[str, object]) -> Agreement:
     """Decide what is done with a client's request.
+
+    What both can do without is left out where there is no common way to do it.
 
     Args:
         ours: the server's policy.
@@ -88,35 +93,42 @@ def agree(ours: Policy, ad: Mapping[str, object]) -> Agreement:
     Raises:
         NegotiationError: the two cannot agree.
     """
-    wish = ad.get("authenticationnew", ad.get("authentication", "NEVER"))
-    authenticate = _asked("authentication", ours.authentication, wish)
-    encrypt = _asked("encryption", ours.encryption, ad.get("encryption", "NEVER"))
-    protect = _asked("integrity", ours.integrity, ad.get("integrity", "NEVER"))
-    agreement = Agreement(authenticate, encrypt, protect, _method(ours, ad, authenticate))
-    if agreement.needs_key and "AES" not in _words(ad.get("cryptomethods")):
-        raise NegotiationError("the client has no AES, the only cipher here")
-    return agreement
+    authentication = _Pair(ours.authentication, ad, "AuthenticationNew", "Authentication")
+    encryption = _Pair(ours.encryption, ad, "Encryption")
+    integrity = _Pair(ours.integrity, ad, "Integrity")
+    method = _common_method(ours, ad) if authentication.used else ""
+    if authentication.required and not method:
+        theirs = ",".join(_words(ad.get("authmethods")))
+        raise NegotiationError(f"the client proves who it is by {theirs}, the server by FS only")
+    sealing = encryption.used or integrity.used
+    possible = "AES" in _words(ad.get("cryptomethods"))
+    if sealing and not possible and (encryption.required or integrity.required):
+        raise NegotiationError("the client has no AES, which is the only cipher here")
+    return Agreement(
+        bool(method), encryption.used and possible, integrity.used and possible, method
+    )
 
 
-def _asked(feature: str, ours: Wish, theirs: object) -> bool:
-    try:
-        return reconciled(ours, Wish.of(theirs))
-    except NegotiationError as error:
-        raise NegotiationError(f"{feature}: {error}") from None
+class _Pair:
+    """What both sides wish of one feature: whether it is `used`, and whether it has to be."""
+
+    def __init__(self, ours: Wish, ad: Mapping[str, object], *names: str) -> None:
+        said = (ad[name.lower()] for name in names if name.lower() in ad)
+        try:
+            theirs = Wish.of(next(said, "NEVER"))
+            self.used = reconciled(ours, theirs)
+        except NegotiationError as error:
+            raise NegotiationError(f"{names[-1]}: {error}") from None
+        self.required = Wish.REQUIRED in (ours, theirs)
+
+
+def _common_method(ours: Policy, ad: Mapping[str, object]) -> str:
+    theirs = _words(ad.get("authmethods"))
+    return next((method for method in ours.methods if method in theirs), "")
 
 
 def _words(value: object) -> list[str]:
     return [word.strip().upper() for word in value.split(",")] if isinstance(value, str) else []
-
-
-def _method(ours: Policy, ad: Mapping[str, object], authenticate: bool) -> str:
-    if not authenticate:
-        return ""
-    theirs = _words(ad.get("authmethods"))
-    for method in ours.methods:
-        if method in theirs:
-            return method
-    raise NegotiationError(f"no common way to authenticate: the client has {','.join(theirs)}")
 
 
 def _yes(value: bool) -> str:
@@ -148,7 +160,7 @@ def admission(session: str, valid: str, user: str) -> dict[str, bool | int | str
 
 
 def refusal(code: str) -> dict[str, bool | int | str]:
-    """Make the ad that refuses: DENIED, CMD_NOT_FOUND or SID_NOT_FOUND."""
+    """Make the ad that refuses; clients show the code, so a reason may follow DENIED."""
     return {"ReturnCode": code, "RemoteVersion": VERSION}
 
 

@@ -18,12 +18,16 @@ from typing import Protocol
 from attrs import frozen
 
 from plugin.snake.cedar.authentication import IFileWitness, authenticated
-from plugin.snake.cedar.commands import DC_AUTHENTICATE, DC_NOP, DC_SEC_QUERY, NOP_LEVEL
+from plugin.snake.cedar.commands import DC_AUTHENTICATE, DC_NOP, DC_SEC_QUERY, NOP_LEVEL, name_of
 from plugin.snake.cedar.crypt import KeyExchange
 from plugin.snake.cedar.errors import CedarError, NegotiationError
 from plugin.snake.cedar.negotiation import (
+    CMD_NOT_FOUND,
+    DENIED,
+    SID_NOT_FOUND,
     UNAUTHENTICATED,
     VERSION,
+    Agreement,
     Policy,
     Wish,
     admission,
@@ -31,7 +35,7 @@ from plugin.snake.cedar.negotiation import (
     answer,
     refusal,
 )
-from plugin.snake.cedar.sessions import SessionCache
+from plugin.snake.cedar.sessions import Session, SessionCache
 from plugin.snake.cedar.values import MessageReader
 from plugin.snake.cedar.wire import Wire
 
@@ -59,7 +63,7 @@ class Refused(CedarError):
     """A command was not admitted; `code` is what the peer was told."""
 
     def __init__(self, number: int, user: str, code: str) -> None:
-        super().__init__(f"command {number} of {user}: {code}")
+        super().__init__(f"command {number} ({name_of(number)}) of {user}: {code}")
         self.number, self.user, self.code = number, user, code
 
 
@@ -161,8 +165,8 @@ class ServerConnection:
     def _resume(self, ad: Ad, now: float) -> Command | None:
         session = self._gate.sessions.find(ad.get("sid"), now)
         number = _command_of(ad)
-        if session is None:
-            raise self._refused(number, "SID_NOT_FOUND")
+        if session is None or not self._suffices(session):
+            raise self._refused(number, SID_NOT_FOUND)
         self._user = session.user
         code = self._objection(number)
         if code is not None:
@@ -179,9 +183,21 @@ class ServerConnection:
             self.wire.seal(session.key, self._gate.random_bytes(16))
         return self._command(number, ad, None)
 
+    def _suffices(self, session: Session) -> bool:
+        """Whether the policy, which may be stricter by now, would agree on such a session."""
+        policy = self._gate.policy
+        if policy.authentication is Wish.REQUIRED and session.user == UNAUTHENTICATED:
+            return False
+        return session.key is not None or Wish.REQUIRED not in (policy.encryption, policy.integrity)
+
     def _negotiate(self, ad: Ad, now: float) -> Dialogue:
         number = _command_of(ad)
-        agreement = agree(self._gate.policy, ad)
+        try:
+            agreement = agree(self._gate.policy, ad)
+        except NegotiationError as error:
+            # an agreement on nothing comes first: only then do clients read a refusal and show it
+            self.wire.send_ad(answer(Agreement(False, False, False)))
+            raise self._refused(number, f"{DENIED}: {error}") from None
         exchange = KeyExchange() if agreement.needs_key else None
         key = exchange.key(str(ad.get("ecdhpublickey", ""))) if exchange else None
         self.wire.send_ad(answer(agreement, exchange.public if exchange else ""))
@@ -213,8 +229,8 @@ class ServerConnection:
         if number == DC_AUTHENTICATE:
             return None
         if not self._gate.knows(number):
-            return "CMD_NOT_FOUND"
-        return None if self._gate.admits(number, self._user) else "DENIED"
+            return CMD_NOT_FOUND
+        return None if self._gate.admits(number, self._user) else DENIED
 
     def _refused(self, number: int, code: str) -> Refused:
         self.wire.send_ad(refusal(code))

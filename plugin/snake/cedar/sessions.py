@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from attrs import frozen
+from attrs import define
 
 
-@frozen
+@define
 class Session:
     """What was agreed on; `key` is None where packets are not sealed."""
 
@@ -49,5 +49,6 @@ class SessionCache:
         session = self._sessions.get(name) if isinstance(name, str) else None
         if session is None or session.expires < now:
             return None
-        del self._sessions[session.name]
-        return self.enter(session.name, session.user, session.key, now)
+        session.expires = now + self._duration
+        self._sessions.move_to_end(session.name)
+        return session

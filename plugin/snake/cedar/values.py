@@ -17,16 +17,16 @@ import struct
 from collections.abc import Mapping
 
 from plugin.snake.cedar.errors import PayloadError
-from plugin.snake.cedar.lines import MAX_STRING, Entries, ad_lines, clear_ad, remembered_ad
+from plugin.snake.cedar.lines import MAX_STRING, Entries, joined_ad, plain_line, remembered_ad
 from plugin.snake.classads import old
-from plugin.snake.classads.convert import checked_text, expression_of
+from plugin.snake.classads.convert import checked_text
 from plugin.snake.classads.nodes import Expression, Literal
 from plugin.snake.classads.values import INTEGER_MAX, INTEGER_MIN, ClassAdException
 
 _INTEGER = struct.Struct(">q")
 _MANTISSA = 0x7FFFFFFF
-MAX_ATTRIBUTES = 1_000_000
-"""Attributes of an ad that any CEDAR peer reads."""
+MAX_ATTRIBUTES = 100_000
+"""Attributes of an ad that are read; peers allow ten times more, which takes seconds to read."""
 MAX_NEGOTIATED = 100
 """Attributes of an ad that negotiates."""
 _SECRET_FOLLOWS = b"ZKM"
@@ -118,21 +118,23 @@ class MessageReader:
         Raises:
             PayloadError: it ends too early, or an attribute is none.
         """
-        if not self._sized and self.left <= _WHOLE:
-            entries, read = _whole_ad(self._data[self._at :], limit)
+        if self.left <= _WHOLE:
+            entries, read = _whole_ad(self._data[self._at :], limit, self._sized)
             self._at += read
             return dict(entries)
         return self._ad(limit)
 
     def _ad(self, limit: int) -> dict[str, tuple[str, Expression]]:
+        return {key: (name, expression) for key, name, expression in self._attributes(limit)}
+
+    def _attributes(self, limit: int) -> list[tuple[str, str, Expression]]:
         count = self.integer()
         if not 0 <= count <= min(limit, self.left):
             raise PayloadError(f"an ad cannot have {count} attributes here")
         try:
-            found = [old.attribute(raw) for raw in self._lines(count)]
+            return [old.attribute(raw) for raw in self._lines(count)]
         except (ClassAdException, RecursionError) as error:
             raise PayloadError(f"an attribute cannot be read: {error}") from error
-        return {key: (name, expression) for key, name, expression in found}
 
     def _lines(self, count: int) -> list[bytes]:
         """Read so many strings and the two that follow them in an ad."""
@@ -156,7 +158,7 @@ class MessageReader:
         """Read an ad that negotiates: at most 100 constants, by lower-cased name."""
         found: dict[str, object] = {}
         # not remembered as a whole: most hold a number that is used once
-        for key, (name, expression) in self._ad(MAX_NEGOTIATED).items():
+        for key, name, expression in self._attributes(MAX_NEGOTIATED):
             if type(expression) is not Literal:
                 raise PayloadError(f"{name} is no constant, and this ad may hold nothing else")
             found[key] = expression.value
@@ -177,9 +179,11 @@ _WHOLE = 512
 
 
 @functools.lru_cache(maxsize=1024)
-def _whole_ad(data: bytes, limit: int) -> tuple[dict[str, tuple[str, Expression]], int]:
+def _whole_ad(
+    data: bytes, limit: int, sized: bool
+) -> tuple[dict[str, tuple[str, Expression]], int]:
     """Read an ad that short bytes begin with; tools send the same queries all the time."""
-    reader = MessageReader(data)
+    reader = MessageReader(data, sized)
     entries = reader._ad(limit)
     return entries, len(data) - reader.left
 
@@ -242,18 +246,9 @@ class MessageWriter:
 
     def ad(self, entries: Entries) -> None:
         """Write an ad; private attributes stay here unless the connection is encrypted."""
-        if self._sized:
-            lines = [*ad_lines(entries.values()), b"\0", b"\0"]
-            sized = b"".join([_INTEGER.pack(len(line)) + line for line in lines])
-            self._add(_INTEGER.pack(len(lines) - 2) + sized)
-        else:
-            self._add(remembered_ad(entries))
+        self._add(remembered_ad(entries, self._sized))
 
     def python_ad(self, values: Mapping[str, bool | int | str]) -> None:
-        """Write an ad of plain values, as negotiation does."""
-        entries = {name.lower(): (name, expression_of(value)) for name, value in values.items()}
-        if self._sized:
-            self.ad(entries)
-        else:
-            # not remembered, for the same reason as in `literal_ad`
-            self._add(clear_ad(entries)[0])
+        """Write an ad of plain values under plain names, as negotiation does."""
+        lines = [plain_line(name, value) for name, value in values.items()]
+        self._add(joined_ad(lines, self._sized))

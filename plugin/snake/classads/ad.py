@@ -7,24 +7,34 @@ unevaluated `ExprTree`.
 
 from __future__ import annotations
 
-import json
+import functools
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
-from plugin.snake.classads.convert import expression_of, json_of, python_of
+from plugin.snake.classads.as_json import json_text
+from plugin.snake.classads.convert import REMEMBERED, expression_of, python_of
 from plugin.snake.classads.evaluate import Scope, compute
 from plugin.snake.classads.functions import (  # noqa: F401 - importing enters the functions
+    arguments,
     kinds,
     lists,
     moments,
     numbers,
     texts,
+    users,
     wordlists,
 )
 from plugin.snake.classads.nodes import Attributes, Expression, Literal, Record
 from plugin.snake.classads.parser import parse_expression, parse_record
 from plugin.snake.classads.partial import flattened, references
-from plugin.snake.classads.unparse import attribute_name, new_text, old_text, ordered, same
+from plugin.snake.classads.unparse import (
+    attribute_name,
+    new_text,
+    old_text,
+    ordered,
+    pretty_text,
+    same,
+)
 from plugin.snake.classads.values import UNDEFINED, Value
 
 
@@ -113,10 +123,15 @@ class ClassAd(MutableMapping[str, Any]):
         return _to_python(self._entry(key)[1])
 
     def __setitem__(self, key: str, value: Any) -> None:
-        lowered = key.lower() if type(key) is str else _key(key)
-        attributes = self.attributes
-        written = attributes[lowered][0] if lowered in attributes else key
-        attributes[lowered] = written, expression_of(value)
+        kind = type(value)
+        if kind is int or (kind is str and len(value) <= REMEMBERED):
+            lowered, entry = _short_entry(key, value)
+        else:
+            lowered, entry = _key(key), (key, expression_of(value))
+        known = self.attributes.get(lowered)
+        if known is not None and known[0] != key:
+            entry = known[0], entry[1]
+        self.attributes[lowered] = entry
 
     def __delitem__(self, key: str) -> None:
         self._entry(key)
@@ -139,7 +154,8 @@ class ClassAd(MutableMapping[str, Any]):
     def __repr__(self) -> str:
         return new_text(self.node)
 
-    __str__ = __repr__
+    def __str__(self) -> str:
+        return pretty_text(self.attributes)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (ClassAd, (repr(self),))
@@ -191,17 +207,21 @@ class ClassAd(MutableMapping[str, Any]):
 
     def printOld(self) -> str:
         """Write the ad as lines of the old syntax."""
-        return "".join(
-            f"{attribute_name(name)} = {old_text(node)}\n"
-            for name, node in ordered(self.attributes)
-        )
+        lines = [f"{attribute_name(name)} = {old_text(n)}" for name, n in ordered(self.attributes)]
+        return "\n".join(lines) + "\n"
 
     def printJson(self) -> str:
         """Write the ad as JSON; expressions are strings `/Expr(…)/`."""
-        return json.dumps(json_of(self.node, new_text), indent=2)
+        return json_text(self.attributes)
 
     formatOld = printOld
     formatJson = printJson
+
+
+@functools.lru_cache(maxsize=8192)
+def _short_entry(key: str, value: int | str) -> tuple[str, tuple[str, Expression]]:
+    """Give the lowered name and the entry of an attribute; handlers set the same all the time."""
+    return _key(key), (key, expression_of(value))
 
 
 def _key(key: object) -> str:

@@ -26,6 +26,9 @@ from plugin.snake.classads.values import (
     RelativeTime,
 )
 
+REMEMBERED = 128
+"""Characters of a string whose constant is shared."""
+
 
 def expression_of(value: Any) -> Expression:
     """Make the expression that stands for a Python value.
@@ -36,7 +39,7 @@ def expression_of(value: Any) -> Expression:
         TypeError: a value that no ad can hold.
     """
     kind = type(value)
-    if kind is int or (kind is str and len(value) <= _REMEMBERED):
+    if kind is int or (kind is str and len(value) <= REMEMBERED):
         return _literal(value)
     if kind is float:
         # the sign apart, because 0.0 and -0.0 are equal, and are not the same real
@@ -48,9 +51,6 @@ def expression_of(value: Any) -> Expression:
     if isinstance(node, Expression):
         return node
     return _unusual(value)
-
-
-_REMEMBERED = 128
 
 
 @functools.lru_cache(maxsize=8192)
@@ -148,18 +148,3 @@ def python_of(
     if type(value) is AbsoluteTime:
         return value.moment()
     return value.seconds if type(value) is RelativeTime else value
-
-
-def json_of(node: Expression, text_of: Callable[[Expression], str]) -> Any:
-    """Give what JSON can say of an expression; what it cannot is `/Expr(…)/`, as in classad2."""
-    if isinstance(node, ListOf):
-        return [json_of(item, text_of) for item in node.items]
-    if isinstance(node, Record):
-        return {name: json_of(item, text_of) for name, item in node.attributes.values()}
-    if isinstance(node, Literal) and type(node.value) in (bool, int, str):
-        return node.value
-    if isinstance(node, Literal) and type(node.value) is float and math.isfinite(node.value):
-        return node.value
-    if isinstance(node, Literal) and node.value is UNDEFINED:
-        return None
-    return f"/Expr({text_of(node)})/"

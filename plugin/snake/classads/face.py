@@ -7,12 +7,14 @@ this one differs. It is never installed as a module: only a genus's private impo
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable, Iterator
+from io import TextIOBase
 
-from plugin.snake.classads import old
+from plugin.snake.classads import as_json, as_xml, old
 from plugin.snake.classads.ad import ClassAd, ExprTree
-from plugin.snake.classads.lexer import unescaped
-from plugin.snake.classads.parser import parse_record
+from plugin.snake.classads.nodes import Literal
+from plugin.snake.classads.parser import parse_expression, parse_record
 from plugin.snake.classads.unparse import quoted
 from plugin.snake.classads.values import ClassAdException, Value
 
@@ -23,6 +25,7 @@ __all__ = [
     "Parser",
     "ParserType",
     "Value",
+    "lastError",
     "parseAds",
     "parseNext",
     "parseOne",
@@ -33,37 +36,71 @@ __all__ = [
 
 
 class ParserType(enum.IntEnum):
-    """The syntaxes that can be read; XML and JSON are not."""
+    """The syntaxes that can be read; Auto tells old and new apart, FileAuto all four."""
 
     Auto = -1
     Old = 0
+    XML = 1
+    JSON = 2
     New = 3
+    FileAuto = 4
 
 
 Parser = ParserType
+_INK = re.compile(r"\S")
 Input = str | Iterable[str]
 
 
 def parseAds(input: Input, parser: ParserType = ParserType.Auto) -> Iterator[ClassAd]:
     """Read every ad of a text, a file, or an iterable of texts."""
     text = input if isinstance(input, str) else "".join(input)
-    if parser is ParserType.New or (parser is ParserType.Auto and text.lstrip()[:1] in ("[", "/")):
+    return (ad for ad, _ in _ads(text, parser))
+
+
+def _ads(text: str, parser: ParserType) -> Iterator[tuple[ClassAd, int]]:
+    """Give each ad, and where the text goes on behind it."""
+    kind = _syntax(text, parser)
+    if kind is ParserType.New:
         yield from _new_ads(text)
-    else:
+    elif kind is ParserType.Old:
         yield from _old_ads(text)
+    else:
+        read = as_json.read_ads if kind is ParserType.JSON else as_xml.read_ads
+        for record in read(text):
+            yield ClassAd.of(record.attributes), len(text)
 
 
-def _new_ads(text: str) -> Iterator[ClassAd]:
+def _syntax(text: str, parser: ParserType) -> ParserType:
+    start = text.lstrip()[:80]
+    if parser is ParserType.FileAuto:
+        if start.startswith("<"):
+            return ParserType.XML
+        if start.startswith("{") or (start.startswith("[") and start[1:].lstrip()[:1] in "{]"):
+            return ParserType.JSON
+    if parser in (ParserType.Auto, ParserType.FileAuto):
+        return ParserType.New if start[:1] in ("[", "/") else ParserType.Old
+    return parser
+
+
+def _new_ads(text: str) -> Iterator[tuple[ClassAd, int]]:
     position = 0
-    while text[position:].strip():
+    while _INK.search(text, position):
         record, position = parse_record(text, position, whole=False)
-        yield ClassAd.of(record.attributes)
+        yield ClassAd.of(record.attributes), position
 
 
-def _old_ads(text: str) -> Iterator[ClassAd]:
-    lines = iter(text.split("\n"))
-    while found := old.attributes(lines):
-        yield ClassAd.of(found)
+def _old_ads(text: str) -> Iterator[tuple[ClassAd, int]]:
+    position = 0
+
+    def read() -> Iterator[str]:
+        nonlocal position
+        for line in text.split("\n"):
+            position += len(line) + 1
+            yield line
+
+    taken = read()
+    while found := old.attributes(taken):
+        yield ClassAd.of(found), position
 
 
 def parseOne(input: Input, parser: ParserType = ParserType.Auto) -> ClassAd:
@@ -75,8 +112,17 @@ def parseOne(input: Input, parser: ParserType = ParserType.Auto) -> ClassAd:
 
 
 def parseNext(input: Input, parser: ParserType = ParserType.Auto) -> ClassAd | None:
-    """Read the first ad, None if there is none."""
-    return next(parseAds(input, parser), None)
+    """Read the first ad, None if there is none; a file then stands behind it."""
+    if isinstance(input, str):
+        return next(parseAds(input, parser), None)
+    if not isinstance(input, TextIOBase):
+        raise TypeError("parseNext takes a str or an open text file")
+    start = input.tell()
+    ad, behind = next(_ads(input.read(), parser), (None, 0))
+    if ad is not None:
+        input.seek(start)
+        input.read(behind)
+    return ad
 
 
 def quote(input: str) -> str:
@@ -85,10 +131,16 @@ def quote(input: str) -> str:
 
 
 def unquote(input: str) -> str:
-    """Read a string literal."""
-    if len(input) < 2 or input[0] != '"' or input[-1] != '"':
+    """Read a string literal; ClassAdException if it is none."""
+    node = parse_expression(input)
+    if not isinstance(node, Literal) or type(node.value) is not str:
         raise ClassAdException("a string literal is in double quotes")
-    return unescaped(input[1:-1])
+    return node.value
+
+
+def lastError() -> str:
+    """Empty: here an error's text is that of its exception."""
+    return ""
 
 
 def version() -> str:

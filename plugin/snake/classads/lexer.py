@@ -8,6 +8,7 @@ Numbers that do not fit 64 bits are refused: the original reads them as 0.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from plugin.snake.classads.values import INTEGER_MAX, ClassAdException
@@ -28,6 +29,10 @@ _OCTALS = re.compile(r"(?:\\[0-3]?[0-7]{1,2})+")
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "a": "\a", "v": "\v"}
 
 
+MAX_TOKENS = 100_000
+"""Words and signs of one expression or ad that are still read; about half a second's work."""
+
+
 class Token(NamedTuple):
     """One token: its kind (the group's name above, or `end`), text, and where it stands."""
 
@@ -37,26 +42,28 @@ class Token(NamedTuple):
     end: int
 
 
-def tokens(text: str, start: int = 0) -> list[Token]:
-    """Split a text into tokens, the last of which has the kind `end`.
+def tokens(text: str, start: int = 0) -> Iterator[Token]:
+    """Split a text into tokens, the last of which has the kind `end` and is repeated for ever.
 
     Raises:
-        ClassAdException: at a character that begins no token.
+        ClassAdException: at a character that begins no token, or after `MAX_TOKENS`.
     """
-    found: list[Token] = []
-    position = start
+    position, left = start, MAX_TOKENS
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
             raise ClassAdException(
-                f"no token begins at character {position}: {text[position:][:20]!r}"
+                f"no token begins at character {position}: {text[position : position + 20]!r}"
             )
         if match.lastgroup != "space":
             _refuse_joined(text, match)
-            found.append(Token(str(match.lastgroup), match.group(), position, match.end()))
+            left -= 1
+            if left < 0:
+                raise ClassAdException(f"longer than {MAX_TOKENS} words and signs")
+            yield Token(str(match.lastgroup), match.group(), position, match.end())
         position = match.end()
-    found.append(Token("end", "", position, position))
-    return found
+    while True:
+        yield Token("end", "", position, position)
 
 
 def _refuse_joined(text: str, match: re.Match[str]) -> None:

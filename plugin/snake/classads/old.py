@@ -61,5 +61,5 @@ def attributes(lines: Iterator[str]) -> dict[str, tuple[str, Expression]]:
             continue
         if not line.lstrip().startswith("#"):
             key, name, expression = attribute(line.encode("utf-8", "surrogateescape"))
-            found[key] = (name, expression)
+            found[key] = (found[key][0] if key in found else name, expression)
     return found

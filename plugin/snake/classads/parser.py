@@ -6,9 +6,7 @@ ends in an error and not in a crash of the interpreter.
 
 from __future__ import annotations
 
-import functools
-
-from plugin.snake.classads.lexer import Token, integer_of, old_to_new, tokens, unescaped
+from plugin.snake.classads.lexer import Token, integer_of, tokens, unescaped
 from plugin.snake.classads.nodes import (
     Binary,
     Call,
@@ -49,12 +47,6 @@ def parse_expression(text: str) -> Expression:
     return result
 
 
-@functools.lru_cache(maxsize=4096)
-def parse_old_expression(text: str) -> Expression:
-    """Read one expression in the old syntax; what it gives may be shared."""
-    return parse_expression(old_to_new(text))
-
-
 def parse_record(text: str, start: int = 0, whole: bool = True) -> tuple[Record, int]:
     """Read an ad in the new syntax.
 
@@ -77,16 +69,18 @@ def parse_record(text: str, start: int = 0, whole: bool = True) -> tuple[Record,
 class _Parser:
     def __init__(self, text: str, start: int = 0) -> None:
         self._tokens = tokens(text, start)
-        self._next = 0
+        # only as far as it was looked at: what stands behind an ad is the next one's
+        self._ahead: list[Token] = []
         self._depth = 0
         self.behind = start
 
-    def _peek(self) -> Token:
-        return self._tokens[self._next]
+    def _peek(self, distance: int = 0) -> Token:
+        while len(self._ahead) <= distance:
+            self._ahead.append(next(self._tokens))
+        return self._ahead[distance]
 
     def _take(self) -> Token:
-        token = self._tokens[self._next]
-        self._next = min(self._next + 1, len(self._tokens) - 1)
+        token = self._ahead.pop(0) if self._ahead else next(self._tokens)
         self.behind = token.end
         return token
 
@@ -178,8 +172,7 @@ class _Parser:
 
     def _maybe_default(self) -> bool:
         """`?:`, which binds like a subscript; the two signs may stand apart."""
-        follower = self._tokens[min(self._next + 1, len(self._tokens) - 1)]
-        if self._peek().text == "?" and follower.text == ":":
+        if self._peek().text == "?" and self._peek(1).text == ":":
             self._take()
             self._take()
             return True

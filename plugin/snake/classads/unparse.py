@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from plugin.snake.classads.nodes import (
@@ -74,10 +75,10 @@ def old_real(number: float) -> str:
     unusual = _unusual_real(number)
     if unusual is not None:
         return unusual
-    text = repr(number).upper()
-    if "." in text:
-        return text
-    return text.replace("E", ".0E") if "E" in text else text + ".0"
+    text = f"{number:.16G}"
+    if float(text) != number:
+        text = repr(number).upper()
+    return text if "." in text or "E" in text else text + ".0"
 
 
 def attribute_name(name: str) -> str:
@@ -88,8 +89,8 @@ def attribute_name(name: str) -> str:
 
 
 def ordered(attributes: Attributes) -> list[tuple[str, Expression]]:
-    """Give names and expressions sorted by name, as the original shows ads."""
-    return [attributes[key] for key in sorted(attributes)]
+    """Give names and expressions as the original shows ads: short names first, then by name."""
+    return [attributes[key] for key in sorted(attributes, key=lambda key: (len(key), key))]
 
 
 class _Writer:
@@ -111,7 +112,7 @@ class _Writer:
             Binary: self._binary,
             Choice: self._choice,
             Call: lambda node: f"{node.name}({self._joined(node.arguments)})",
-            ListOf: lambda node: f"{{ {self._joined(node.items)} }}",
+            ListOf: lambda node: self.list(node.items),
             Record: lambda node: self.record(node.attributes),
         }
 
@@ -133,6 +134,9 @@ class _Writer:
             for name, node in ordered(attributes)
         )
         return f"[ {inside} ]"
+
+    def list(self, items: tuple[Expression, ...]) -> str:
+        return f"{{ {self._joined(items)} }}"
 
     def _joined(self, items: tuple[Expression, ...]) -> str:
         return ",".join(map(self.expression, items))
@@ -156,6 +160,43 @@ class _Writer:
         if node.then is None:
             return f"{condition} ?: {otherwise}"
         return f"{condition} ? {self.expression(node.then)} : {otherwise}"
+
+
+class _PrettyWriter(_Writer):
+    """The new syntax over many lines: brackets of ads stand four columns in, of lists three."""
+
+    def __init__(self) -> None:
+        super().__init__(quoted, new_real)
+        self._column = 0
+
+    def record(self, attributes: Attributes) -> str:
+        return self._enclosed(
+            "[",
+            4,
+            "; ",
+            [partial(self._attribute, name, node) for name, node in ordered(attributes)],
+            "]",
+        )
+
+    def _attribute(self, name: str, node: Expression) -> str:
+        return f"{attribute_name(name)} = {self.expression(node)}"
+
+    def list(self, items: tuple[Expression, ...]) -> str:
+        return self._enclosed("{", 3, ",", [partial(self.expression, item) for item in items], "}")
+
+    def _enclosed(
+        self, opening: str, step: int, sign: str, inside: Sequence[Callable[[], str]], closing: str
+    ) -> str:
+        pad = "\n" + " " * (self._column + step)
+        self._column += 2 * step
+        shown = sign.join(f"{pad}{' ' * step}{write()}" for write in inside)
+        self._column -= 2 * step
+        return f"{pad}{opening}{shown}{pad}{closing}"
+
+
+def pretty_text(attributes: Attributes) -> str:
+    """Write an ad in the new syntax over many lines, as the original's `str` does."""
+    return _PrettyWriter().record(attributes)
 
 
 _NEW, _OLD = _Writer(quoted, new_real), _Writer(old_quoted, old_real)

@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 
-class ClassAdException(Exception):
-    """A text is no ClassAd, or a Python value cannot be in one."""
+class ClassAdException(ValueError):
+    """A text is no ClassAd; a ValueError too, because the original raises now this, now that."""
 
 
 class Value(enum.IntEnum):

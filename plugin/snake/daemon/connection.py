@@ -20,10 +20,12 @@ from zope.interface import implementer
 
 from plugin.snake.cedar.commands import name_of
 from plugin.snake.cedar.errors import CedarError, PayloadError
+from plugin.snake.cedar.negotiation import DENIED
 from plugin.snake.cedar.server import Command, Gate, Refused, ServerConnection
 from plugin.snake.cedar.wire import Wire
 from plugin.snake.daemon.logs import COMMAND, ERROR, SECURITY, DaemonLog
-from plugin.snake.handlers.run import PayloadTimeout, PeerGone, Run
+from plugin.snake.handlers.reading import PayloadTimeout, PeerGone
+from plugin.snake.handlers.run import Run
 from plugin.snake.handlers.steps import Steps
 
 IDLE = 20.0
@@ -170,7 +172,8 @@ class CommandConnection(Protocol):
             try:
                 command = self._server.next_command(self._daemon.clock.seconds())
             except Refused as refusal:
-                self._daemon.log.line(f"PERMISSION DENIED to {self._peer}: {refusal}")
+                what = "PERMISSION DENIED to" if refusal.code.startswith(DENIED) else "refused"
+                self._daemon.log.line(f"{what} {self._peer}: {refusal}")
                 self._close()
                 return
             except CedarError as error:

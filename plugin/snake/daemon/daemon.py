@@ -11,6 +11,7 @@ Source: the seed, and section 1.7 of the reference for what the original does to
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol as Shape
@@ -18,7 +19,7 @@ from typing import Protocol as Shape
 from twisted.internet.interfaces import IReactorFDSet, IReactorTCP, IReactorTime
 from twisted.internet.task import LoopingCall
 
-from plugin.snake.cedar.commands import DC_OFF_FAST, DC_OFF_GRACEFUL, DC_RECONFIG, name_of
+from plugin.snake.cedar.commands import OFF, RECONFIG, name_of
 from plugin.snake.cedar.server import Command
 from plugin.snake.daemon.connection import CommandConnection
 from plugin.snake.daemon.files import sinful, write_address
@@ -62,6 +63,7 @@ class SnakeDaemon:
         log: where lines go.
         ended: called when the daemon is to end: its poller returned, or a command said so.
         listen: begins to listen, as `stream.Listener`.
+        reconfigured: called when a new table and new code are in use.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class SnakeDaemon:
         log: DaemonLog,
         ended: Callable[[], None],
         listen: Callable[..., IListening] = Listener,
+        reconfigured: Callable[[], None] = lambda: None,
     ) -> None:
         self._read = read
         self._reactor = reactor
@@ -78,6 +81,7 @@ class SnakeDaemon:
         self.log = log
         self._ended = ended
         self._listen = listen
+        self._reconfigured = reconfigured
         self._listener: IListening | None = None
         self._sweeping = LoopingCall(self._sweep)
         self._sweeping.clock = reactor
@@ -96,7 +100,7 @@ class SnakeDaemon:
 
         Raises:
             ConfigError, CodeError: there is nothing old to keep, so a bad start is none.
-            OSError: the address file cannot be written.
+            OSError: it cannot listen there.
         """
         self._take_over(*self._new())
         self._listener = self._listen(
@@ -117,7 +121,8 @@ class SnakeDaemon:
             self._sweeping.stop()
         self._listener = None
         if self.genus.address_file is not None:
-            self.genus.address_file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.genus.address_file.unlink()
         self.log.line(f"snaked {self.genus.name} stopped")
 
     def reconfigure(self) -> list[str]:
@@ -131,10 +136,13 @@ class SnakeDaemon:
         except (ConfigError, CodeError) as error:
             self.log.failure("reconfiguration refused, everything stays as it was", error)
             return error.complaints
+        if (new[0].interface, new[0].port) != (self.genus.interface, self.genus.port):
+            self.log.line("WARNING: interface and port stay as they are until the next start")
         self._end_all()
         self._take_over(*new)
         self._write_address()
         self._begin()
+        self._reconfigured()
         self.log.line(f"reconfigured, {len(self.genus.table)} commands")
         return []
 
@@ -163,8 +171,6 @@ class SnakeDaemon:
     def _take_over(self, genus: Genus, code: Code) -> None:
         self.genus, self._code = genus, code
         self.log.debug, self.log.file = genus.debug, genus.log_file
-        if genus.log_file is not None:
-            genus.log_file.parent.mkdir(parents=True, exist_ok=True)
         for warning in genus.warnings:
             self.log.line(f"WARNING: {warning}")
 
@@ -224,11 +230,11 @@ class SnakeDaemon:
         """Begin the handler of a command; None if the daemon did it by itself."""
         if command.number in self.genus.table:
             return self.conversation(command.number)
-        if command.number == DC_RECONFIG:
+        if command.number in RECONFIG:
             self.log.line(f"{name_of(command.number)} of {command.user}")
             # a turn later, so that the connection that asked is done with its command
             self.clock.callLater(0, self.reconfigure)
-        elif command.number in (DC_OFF_FAST, DC_OFF_GRACEFUL):
+        elif command.number in OFF:
             self.log.line(f"{name_of(command.number)} of {command.user}")
             self.clock.callLater(0, self._ended)
         return None

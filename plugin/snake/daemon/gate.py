@@ -14,11 +14,10 @@ from plugin.snake.cedar.authentication import IFileWitness
 from plugin.snake.cedar.commands import (
     DC_AUTHENTICATE,
     DC_NOP,
-    DC_OFF_FAST,
-    DC_OFF_GRACEFUL,
-    DC_RECONFIG,
     DC_SEC_QUERY,
     NOP_LEVEL,
+    OFF,
+    RECONFIG,
 )
 from plugin.snake.cedar.negotiation import Policy
 from plugin.snake.cedar.sessions import SessionCache
@@ -29,10 +28,9 @@ _LEVEL_OF_OURS = {
     DC_AUTHENTICATE: "ALLOW",
     DC_NOP: "ALLOW",
     DC_SEC_QUERY: "ALLOW",
-    DC_RECONFIG: "ADMINISTRATOR",
-    DC_OFF_GRACEFUL: "ADMINISTRATOR",
-    DC_OFF_FAST: "ADMINISTRATOR",
-} | NOP_LEVEL
+    **dict.fromkeys(RECONFIG | OFF, "ADMINISTRATOR"),
+    **NOP_LEVEL,
+}
 
 
 @define

@@ -66,6 +66,7 @@ class DaemonLog:
     def _append(self, file: Path, line: str) -> bool:
         """Opened anew for each line, so that a rotated file is let go of at once."""
         try:
+            file.parent.mkdir(parents=True, exist_ok=True)
             with file.open("a", encoding="utf-8", errors="replace") as out:
                 out.write(line + "\n")
         except OSError as error:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPushProducer, IReactorFDSet, IReadWriteDescriptor
@@ -41,6 +41,11 @@ class Address(NamedTuple):
 
     host: str
     port: int
+
+    @classmethod
+    def of(cls, name: tuple[Any, ...]) -> Address:
+        """Make one of a socket's name; an IPv4 peer of an IPv6 socket is an IPv4 peer."""
+        return cls(name[0].removeprefix("::ffff:") if "." in name[0] else name[0], name[1])
 
 
 @implementer(IReadWriteDescriptor)
@@ -226,14 +231,15 @@ class Listener:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket.bind((interface, port))
             self._socket.listen(1024)
-        except OSError:
+        except OSError as error:
             self._socket.close()
-            raise
+            why = error.strerror or str(error)
+            raise OSError(error.errno, f"cannot listen at {interface} port {port}: {why}") from None
         self._socket.setblocking(False)
         self._reactor = reactor
         self._make = make
         self._open = True
-        self.address = Address(*self._socket.getsockname()[:2])
+        self.address = Address.of(self._socket.getsockname())
         reactor.addReader(self)
 
     def close(self) -> None:
@@ -259,7 +265,7 @@ class Listener:
             if error.errno in _EXHAUSTED:
                 _log.warn("no connection can be accepted: {why}", why=error.strerror)
             return
-        self._begin(accepted, Address(*peer[:2]))
+        self._begin(accepted, Address.of(peer))
 
     def _begin(self, accepted: socket.socket, peer: Address) -> None:
         stream = Stream(accepted, peer, self._own(accepted), self._reactor, self._make())
@@ -272,7 +278,7 @@ class Listener:
     def _own(self, accepted: socket.socket) -> Address:
         """The address that was called; what we listen at is that, unless it is a wildcard."""
         if self.address.host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-            return Address(*accepted.getsockname()[:2])
+            return Address.of(accepted.getsockname())
         return self.address
 
     def doWrite(self) -> None:

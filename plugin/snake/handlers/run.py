@@ -2,12 +2,13 @@
 
 How it works. `Steps` says what the handler asks for; a `Run` sends the reply, waits until
 something can be read or the time is over, reads, and resumes the handler. It is told of bytes, of
-the peer's leaving, and of a full send buffer; it never blocks, whatever the peer does.
+the peer's leaving, and of a full send buffer; it never blocks, whatever the peer does. What a
+value is on the wire is `reading`'s and `writing`'s.
 
 Invariants: at most one timer is set, and only for a timeout of the handler's own; whoever owns the
 run calls `look_at_deadline` every few seconds for the rest. After `_end` or `close` nothing of it
-is left to happen: no timer, no generator. Values are never made up: what cannot be read or sent is
-raised in the handler, at its yield.
+is left to happen: no timer, no generator. What cannot be read or sent is raised in the handler, at
+its yield.
 
 The waits, all in seconds: the first payload may take `PAYLOAD_WAIT`, as the original's daemon
 core allows; a payload that has begun, or is read without a timeout, may take `READ_WAIT`.
@@ -19,34 +20,22 @@ import math
 from collections.abc import Callable
 from enum import Enum
 from functools import partial
-from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from plugin.snake.cedar.errors import CedarError, PayloadError
-from plugin.snake.cedar.framing import PACKET_BODY
+from plugin.snake.cedar.errors import PayloadError
 from plugin.snake.cedar.values import MessageReader
 from plugin.snake.cedar.wire import Wire
-from plugin.snake.handlers import formats
-from plugin.snake.handlers.sentinel import end_of_message
+from plugin.snake.handlers.reading import PayloadTimeout, PeerGone, Reading
 from plugin.snake.handlers.steps import HandlerFailed, Request, Steps
+from plugin.snake.handlers.writing import Writing
 
 PAYLOAD_WAIT = 300.0
 READ_WAIT = 20.0
-_INLINE = 64
+INLINE = 64
 """Steps that are taken in one turn of the event loop before others get theirs. A timeout of 0 is
 a step like others: a turn for each would cost more than all else that a short reply does."""
-
-
 _NOTHING = Request(None, None, None)
-
-
-class PeerGone(ConnectionError):
-    """The peer closed the connection while the handler wanted something of it."""
-
-
-class PayloadTimeout(TimeoutError):
-    """The payload did not come, or not all of it, in time."""
 
 
 class _Phase(Enum):
@@ -78,19 +67,17 @@ class Run:
         ended: Callable[[BaseException | None], None],
         payload: MessageReader | None,
     ) -> None:
-        self._steps, self._wire, self._flush = steps, wire, flush
+        self._steps = steps
+        self._reading = Reading(wire, payload)
+        self._writing = Writing(wire, flush)
         self._clock, self._ended = clock, ended
-        self._message = payload
-        self._awaits_payload = payload is None
-        self._writer = wire.writer()
         self._phase = _Phase.RUNNING
         self._timer: IDelayedCall | None = None
-        self._request = _NOTHING
         self._deadline = math.inf
-        self._values: list[Any] = []
+        self._request = _NOTHING
         self._next: Callable[[], Request | None] | None = None
         self._send_nothing = partial(steps.send, None)
-        self._looping = self._held = self._gone = self._closing = False
+        self._looping = self._held = self._closing = False
 
     # --- what it is told -----------------------------------------------------------------------
 
@@ -107,7 +94,7 @@ class Run:
 
     def peer_left(self) -> None:
         """The connection is closed."""
-        self._gone = True
+        self._reading.gone = True
         self.released()
         self.received()
 
@@ -130,6 +117,20 @@ class Run:
         self._stop()
         return self._steps.close()
 
+    def look_at_deadline(self, now: float) -> None:
+        """Give up on the payload if it should have been here by now; called every few seconds."""
+        if now < self._deadline:
+            return
+        nothing = self._phase is _Phase.PAYLOAD
+        self._cancel()
+        self._fail(
+            PayloadTimeout(f"no payload came within {PAYLOAD_WAIT:g} seconds")
+            if nothing
+            else PayloadTimeout(f"the payload was not complete within {READ_WAIT:g} seconds")
+        )
+
+    # --- what it tells -------------------------------------------------------------------------
+
     @property
     def reads(self) -> bool:
         """Whether the handler waits for the peer's bytes."""
@@ -138,12 +139,12 @@ class Run:
     @property
     def used_payload(self) -> bool:
         """Whether the handler read its payload, or had it in a raw command's message."""
-        return not self._awaits_payload
+        return not self._reading.awaits_payload
 
     @property
     def unsent(self) -> int:
         """Bytes that the handler wrote and no `end_of_message` sent."""
-        return self._writer.size
+        return self._writing.unsent
 
     # --- resuming the handler ------------------------------------------------------------------
 
@@ -154,7 +155,7 @@ class Run:
         if self._looping:
             return
         self._looping = True
-        for _ in range(_INLINE):
+        for _ in range(INLINE):
             if self._next is None:
                 break
             advance, self._next = self._next, None
@@ -174,11 +175,14 @@ class Run:
         if request is None:
             self._end(None)
             return
-        try:
-            self._reply(request.reply or ())
-        except (TypeError, ValueError, OverflowError, PeerGone) as error:
-            self._next = partial(self._steps.throw, error)
-            return
+        if request.reply:
+            try:
+                if self._reading.gone:
+                    raise PeerGone("the peer has closed the connection")
+                self._writing.write(request.reply)
+            except (TypeError, ValueError, OverflowError, PeerGone) as error:
+                self._next = partial(self._steps.throw, error)
+                return
         self._request = request
         if self._held:
             return
@@ -188,127 +192,52 @@ class Run:
             return
         self._wait()
 
-    def _reply(self, reply: tuple[Any, ...]) -> None:
-        if reply and self._gone:
-            raise PeerGone("the peer has closed the connection")
-        writer = self._writer
-        mark = writer.mark()
-        for item in reply:
-            try:
-                if item is end_of_message:
-                    self._send(last=True)
-                elif item is not None:
-                    formats.write(item, writer)
-                    if writer.size >= PACKET_BODY:
-                        self._send(last=False)
-            except BaseException:
-                writer.rollback(mark)
-                raise
-            if writer.size == 0:
-                mark = writer.mark()
+    def _fail(self, error: Exception) -> None:
+        self._resume(partial(self._steps.throw, error))
 
-    def _send(self, last: bool) -> None:
-        self._wire.send(self._writer, last)
-        self._flush()
-
-    # --- waiting -------------------------------------------------------------------------------
+    # --- waiting and reading -------------------------------------------------------------------
 
     def _wait(self) -> None:
-        request = self._request
-        asks_first = self._awaits_payload and request.reply is None and request.formats is not None
-        if asks_first and not self._readable():
+        request, reading = self._request, self._reading
+        asks_first = request.reply is None and request.formats is not None
+        if asks_first and reading.awaits_payload and not reading.readable:
             self._expect(PAYLOAD_WAIT, _Phase.PAYLOAD)
-            return
-        if request.timeout is None:
+        elif request.timeout is None or reading.readable:
             self._begin_reading()
-        elif request.timeout == 0 or self._readable():
-            # others get their turn after `_INLINE` steps, see `_resume`
-            self._turned()
-        else:
-            self._set(request.timeout, self._timed_out, _Phase.WAITING)
-
-    def _readable(self) -> bool:
-        unread = self._message is not None and self._message.left > 0
-        return unread or self._wire.started or self._gone
-
-    def _turned(self) -> None:
-        self._timer = None
-        if self._readable():
-            self._begin_reading()
-        else:
+        elif request.timeout == 0:
+            # others get their turn after `INLINE` steps, see `_resume`
             self._timed_out()
+        else:
+            self._phase = _Phase.WAITING
+            self._timer = self._clock.callLater(request.timeout, self._timed_out)
 
     def _timed_out(self) -> None:
         self._timer = None
         self._resume(self._send_nothing)
-
-    def look_at_deadline(self, now: float) -> None:
-        """Give up on the payload if it should have been here by now; called every few seconds."""
-        if now < self._deadline:
-            return
-        nothing = self._phase is _Phase.PAYLOAD
-        self._cancel()
-        self._fail(
-            PayloadTimeout(f"no payload came within {PAYLOAD_WAIT:g} seconds")
-            if nothing
-            else PayloadTimeout(f"the payload was not complete within {READ_WAIT:g} seconds")
-        )
-
-    def _fail(self, error: Exception) -> None:
-        self._resume(partial(self._steps.throw, error))
-
-    # --- reading -------------------------------------------------------------------------------
 
     def _begin_reading(self) -> None:
         self._cancel()
         if self._request.formats is None:
             self._resume(self._send_nothing)
             return
-        self._values = []
+        self._reading.begin()
         self._phase = _Phase.READING
         self._read_on()
 
     def _read_on(self) -> None:
         try:
-            complete = self._gather(self._request.formats or ())
+            values = self._reading.read(self._request.formats or ())
         except (PayloadError, TypeError, PeerGone) as error:
             self._cancel()
             self._fail(error)
-        except CedarError as error:
+            return
+        if values is not None:
             self._cancel()
-            self._gone = True
-            self._fail(PeerGone(str(error)))
-        else:
-            if complete:
-                self._cancel()
-                self._resume(partial(self._steps.send, tuple(self._values)))
-            elif self._deadline == math.inf:
-                self._expect(READ_WAIT, _Phase.READING)
-
-    def _gather(self, wanted: tuple[Any, ...]) -> bool:
-        """Read as many values as there are; tell whether these are all."""
-        while len(self._values) < len(wanted):
-            item = wanted[len(self._values)]
-            if item is None:
-                self._values.append(None)
-                continue
-            if self._message is None:
-                self._message = self._wire.message()
-            if self._message is None:
-                if self._gone:
-                    raise PeerGone("the peer closed the connection before its payload was complete")
-                return False
-            self._awaits_payload = False
-            self._values.append(formats.read(item, self._message))
-            if item is end_of_message:
-                self._message = None
-        return True
+            self._resume(partial(self._steps.send, values))
+        elif self._deadline == math.inf:
+            self._expect(READ_WAIT, _Phase.READING)
 
     # --- timers and the end --------------------------------------------------------------------
-
-    def _set(self, seconds: float, then: Callable[[], None], phase: _Phase) -> None:
-        self._phase = phase
-        self._timer = self._clock.callLater(seconds, then)
 
     def _expect(self, seconds: float, phase: _Phase) -> None:
         """Bound what the peer may take; coarse, because nearly every bound is met at once."""

@@ -73,15 +73,6 @@ class Steps:
                 return None
             except Exception as error:
                 raise HandlerFailed from error
-            if type(yielded) is tuple and len(yielded) == 3:
-                reply, timeout, formats = yielded
-                # the common ones, without the search for what may be wrong with them
-                if (
-                    (timeout is None or (type(timeout) is int and timeout >= 0))
-                    and (reply is None or type(reply) is tuple)
-                    and (formats is None or type(formats) is tuple)
-                ):
-                    return Request(reply, timeout, formats)
             mistake = _mistake(yielded)
             if mistake is None:
                 return Request(*yielded)
@@ -94,11 +85,14 @@ def _mistake(yielded: Any) -> str | None:
     if not isinstance(yielded, tuple) or len(yielded) != 3:
         return "yield ((reply), timeout, (format)): a tuple of exactly three"
     reply, timeout, formats = yielded
-    for name, part in (("reply", reply), ("format", formats)):
-        if part is not None and not isinstance(part, tuple):
-            return f"the {name} is a tuple or None, not {type(part).__name__}; one value is (x,)"
-    if timeout is not None and (not isinstance(timeout, int) or isinstance(timeout, bool)):
-        return f"the timeout is a whole number of seconds or None, not {timeout!r}"
-    if timeout is not None and timeout < 0:
-        return f"the timeout cannot be {timeout}"
-    return None
+    if reply is not None and not isinstance(reply, tuple):
+        return _no_tuple("reply", reply)
+    if formats is not None and not isinstance(formats, tuple):
+        return _no_tuple("format", formats)
+    if timeout is None or (type(timeout) is int and timeout >= 0):
+        return None
+    return f"the timeout is a whole number of seconds from 0 on, or None, not {timeout!r}"
+
+
+def _no_tuple(name: str, part: Any) -> str:
+    return f"the {name} is a tuple or None, not {type(part).__name__}; one value is (x,)"

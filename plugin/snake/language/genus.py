@@ -162,7 +162,16 @@ class _Reader:
         def words(knob: str) -> tuple[str, ...]:
             return tuple(self._shared(knob).replace(",", " ").split())
 
-        return Rules.read(words)
+        rules = Rules.read(words)
+        for level, denied in rules.deny.items():
+            for address in denied.strange():
+                # a rule that keeps nobody out must not look like one that does
+                self._complain(f"DENY_{level}", f"{address!r} is no IP address, network or pattern")
+        for level, allowed in rules.allow.items():
+            for address in allowed.strange():
+                text = f"ALLOW_{level}: {address!r} is no IP address, and lets nobody in"
+                self._macros.warn(self._line(f"ALLOW_{level}"), text)
+        return rules
 
     def _policy(self) -> Policy:
         return Policy(

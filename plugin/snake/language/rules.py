@@ -13,6 +13,7 @@ from __future__ import annotations
 import fnmatch
 import functools
 import ipaddress
+import re
 from collections.abc import Callable
 
 from attrs import frozen
@@ -27,6 +28,7 @@ _IMPLIED_BY = {
     "ADVERTISE_MASTER": ("DAEMON",),
 }
 """Who is allowed the levels on the right is allowed the one on the left."""
+_ADDRESS_PATTERN = re.compile(r"[0-9a-fA-F.:*]+")
 _OPEN_TO_STRANGERS = frozenset({"ALLOW", "READ", "CLIENT"})
 
 
@@ -40,6 +42,10 @@ class AddressRules:
     def read(cls, words: tuple[str, ...]) -> AddressRules:
         """Read `user@domain/address`, or an address alone; `*` stands for anything in it."""
         return cls(tuple(_split(word) for word in words))
+
+    def strange(self) -> list[str]:
+        """Give what stands for an address and is none, and so never matches: host names."""
+        return [address for _, address in self.entries if not _is_address(address)]
 
     def match(self, user: str, address: str) -> str | None:
         """Give the entry that is about this user at this address."""
@@ -88,10 +94,20 @@ def _is_loopback(address: str) -> bool:
 
 
 def _split(word: str) -> tuple[str, str]:
-    if "@" not in word:
+    if "@" not in word and not word.startswith("*/"):
         return "*", word
     user, slash, address = word.partition("/")
     return user, address if slash else "*"
+
+
+def _is_address(pattern: str) -> bool:
+    if "*" in pattern:
+        return _ADDRESS_PATTERN.fullmatch(pattern) is not None
+    try:
+        ipaddress.ip_network(pattern, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_at(address: str, pattern: str) -> bool:

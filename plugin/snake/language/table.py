@@ -16,11 +16,12 @@ from plugin.snake.cedar.commands import (
     DC_SEC_QUERY,
     LEVELS,
     NAMES,
+    NOP_LEVEL,
     number_of,
 )
 from plugin.snake.language.macros import Line
 
-_OURS = (DC_AUTHENTICATE, DC_NOP, DC_SEC_QUERY)
+_OURS = frozenset({DC_AUTHENTICATE, DC_NOP, DC_SEC_QUERY, *NOP_LEVEL})
 
 
 @frozen

@@ -9,10 +9,10 @@ from typing import Any
 from plugin.snake.classads.evaluate import MAX_TEXT, ListValue, Scope
 from plugin.snake.classads.functions.registry import as_text, eager, worst
 from plugin.snake.classads.nodes import Literal
+from plugin.snake.classads.patterns import Pattern
 from plugin.snake.classads.values import ERROR, UNDEFINED, Value
 
 _OPTIONS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}
-_RUNAWAY = re.compile(r"[*+}|](?:[^()\\]|\\.)*\)(?:[*+]|\{\d*,)")
 _REFERENCE = re.compile(r"\\(\d)")
 
 
@@ -99,29 +99,25 @@ def stricmp(left: Any, right: Any) -> Any:
 
 
 @functools.lru_cache(maxsize=256)
-def compiled(pattern: str, options: str) -> re.Pattern[str] | None:
-    """Give a pattern, or None where it is none.
-
-    A repeated group that repeats or chooses inside takes exponential time in Python's matcher,
-    and there is no limit to set; patterns that look so are refused.
-    """
+def compiled(pattern: str, options: str) -> Pattern | None:
+    """Give a pattern, or None where it is none; see `patterns` for what is refused."""
     flags = re.RegexFlag(0)
     for letter in options.lower():
         flags |= _OPTIONS.get(letter, re.RegexFlag(0))
-    if len(pattern) > 1000 or _RUNAWAY.search(pattern):
-        return None
-    try:
-        return re.compile(pattern, flags | re.ASCII)
-    except (re.error, OverflowError, RecursionError):
-        return None
+    return Pattern.of(pattern, flags | re.ASCII)
 
 
-def pattern_of(pattern: Any, options: Any = "") -> re.Pattern[str] | None:
+def pattern_of(pattern: Any, options: Any = "") -> Pattern | None:
     """Give the pattern of two values, None where one of them is no string or no pattern."""
     if type(pattern) is not str or type(options) is not str:
         return None
     whole = "f" in options.lower()
     return compiled(f"^(?:{pattern})$" if whole else pattern, options)
+
+
+def _searched(pattern: Pattern, text: str) -> Any:
+    """Give the match or None; ERROR where looking for it could take too long."""
+    return pattern.search(text) if pattern.is_quick(text) else ERROR
 
 
 @eager("regexp", least=2, most=3)
@@ -130,7 +126,8 @@ def regexp(pattern: Any, text: Any, options: Any = "") -> Any:
     found = pattern_of(pattern, options)
     if found is None or type(text) is not str:
         return ERROR
-    return found.search(text) is not None
+    match = _searched(found, text)
+    return ERROR if match is ERROR else match is not None
 
 
 @eager("regexpMember", least=2, most=3)
@@ -141,9 +138,12 @@ def regexp_member(pattern: Any, items: Any, options: Any = "") -> Any:
         return ERROR
     seen: Any = False
     for value in items.values():
-        if type(value) is not str:
-            seen = UNDEFINED if value is UNDEFINED and seen is not ERROR else ERROR
-        elif found.search(value):
+        match = _searched(found, value) if type(value) is str else value
+        if match is UNDEFINED:
+            seen = seen if seen is ERROR else UNDEFINED
+        elif type(value) is not str or match is ERROR:
+            seen = ERROR
+        elif match:
             return True
     return seen
 
@@ -154,8 +154,10 @@ def regexps(pattern: Any, text: Any, template: Any, options: Any = "") -> Any:
     found = pattern_of(pattern, options)
     if found is None or type(text) is not str or type(template) is not str:
         return ERROR
-    match = found.search(text)
-    return "" if match is None else filled(template, match)
+    match = _searched(found, text)
+    if match is None or match is ERROR:
+        return "" if match is None else ERROR
+    return filled(template, match)
 
 
 def filled(template: str, match: re.Match[str]) -> str:

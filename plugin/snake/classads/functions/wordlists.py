@@ -93,7 +93,10 @@ def string_list_regexp_member(
     found = pattern_of(pattern, options)
     if found is None or type(text) is not str or type(separators) is not str:
         return ERROR
-    return any(found.search(word) for word in words(text, separators))
+    parts = words(text, separators)
+    if not all(map(found.is_quick, parts)):
+        return ERROR
+    return any(found.search(word) for word in parts)
 
 
 # --- versions ---------------------------------------------------------------------------------
