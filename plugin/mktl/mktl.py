@@ -20,18 +20,19 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
 from co2.api import ApplicationFailed, Co2Plugin, InvalidParams, UnsupportedValue, level
-from plugin.mktl import begin, runtime
-from plugin.mktl.commands.markd import find_class
-from plugin.mktl.daemon import Daemon, Phase
-from plugin.mktl.desk import words
-from plugin.mktl.history import Chronicle, History
-from plugin.mktl.home import home, read_configuration
-from plugin.mktl.item import Item
-from plugin.mktl.message import Bulk, Payload, Request
-from plugin.mktl.mirror import MirrorDaemon, Wishes
-from plugin.mktl.pace import Pace
-from plugin.mktl.ports import Ways
-from plugin.mktl.travelling import as_arrived, as_travels
+from plugin.mktl.client import begin
+from plugin.mktl.door.mirror import MirrorDaemon, Wishes
+from plugin.mktl.door.pace import Pace
+from plugin.mktl.door.travelling import as_arrived, as_travels
+from plugin.mktl.items.item import Item
+from plugin.mktl.keeping.history import Chronicle, History
+from plugin.mktl.keeping.home import home, read_configuration
+from plugin.mktl.net.ports import Ways
+from plugin.mktl.serving.daemon import Daemon, Phase
+from plugin.mktl.serving.desk import words
+from plugin.mktl.serving.subclass import find_class
+from plugin.mktl.wire.message import Bulk, Payload, Request
+from plugin.mktl.work import runtime
 
 _TROUBLE = (RuntimeError, KeyError, ValueError, TypeError, OSError)
 

@@ -14,11 +14,12 @@ from e2e.processes import eventually
 from mktl.processes import Markd, Registry
 from mktl.samples import UNIT, forget_home
 from plugin import mktl
-from plugin.mktl import begin, runtime
+from plugin.mktl.client import begin
 from plugin.mktl.commands import mark
-from plugin.mktl.home import home
-from plugin.mktl.link import Origin
-from plugin.mktl.store import forget_links, link_to
+from plugin.mktl.items.store import forget_links, forget_store, link_to
+from plugin.mktl.keeping.home import home
+from plugin.mktl.net.link import Origin
+from plugin.mktl.work import runtime
 
 pytestmark = pytest.mark.process
 
@@ -31,7 +32,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mktl.Store]:
         home(folder / "client")
         yield mktl.get("unitclient")
         runtime.current().run(forget_links, runtime.current())
-    begin.forget_store("unitclient")
+    forget_store("unitclient")
     forget_home()
 
 
@@ -274,4 +275,4 @@ def test_a_registry_keeps_what_it_knows_over_a_restart(tmp_path: Path) -> None:
         with Markd(tmp_path / "b", "unitreg", items, ["--override"]):
             assert mktl.get("unitreg.key").get() is None
         registry.close()
-    begin.forget_store("unitreg")
+    forget_store("unitreg")

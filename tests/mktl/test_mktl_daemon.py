@@ -17,14 +17,14 @@ from zope.interface.verify import verifyObject
 
 from mktl.samples import UNIT, Memory, ask, forget_home, kill
 from mktl.test_mktl_sockets import Tap
-from plugin.mktl.daemon import Daemon, Phase
-from plugin.mktl.description import ConfigurationRefused
-from plugin.mktl.interfaces import IAuthoritativeItem, IDaemon
-from plugin.mktl.item import Item
-from plugin.mktl.keeper import Keeper
-from plugin.mktl.message import Bulk, Payload
-from plugin.mktl.sockets import Publisher, Router
-from plugin.mktl.zmtp import GREETING, encode_message, encode_ready
+from plugin.mktl.items.interfaces import IAuthoritativeItem, IDaemon
+from plugin.mktl.items.item import Item
+from plugin.mktl.keeping.keeper import Keeper
+from plugin.mktl.net.sockets import Publisher, Router
+from plugin.mktl.serving.daemon import Daemon, Phase
+from plugin.mktl.values.description import ConfigurationRefused
+from plugin.mktl.wire.message import Bulk, Payload
+from plugin.mktl.wire.zmtp import GREETING, encode_message, encode_ready
 
 
 @pytest.fixture

@@ -16,13 +16,13 @@ from twisted.internet.testing import MemoryReactorClock
 from co2.api import ApplicationFailed, InvalidParams
 from co2.testing.plugins import plugin_var_dict
 from mktl.samples import JSON, bulks, forget_home
-from plugin.mktl.begin import forget_store
-from plugin.mktl.history import Chronicle, History
-from plugin.mktl.home import home
+from plugin.mktl.door.pace import Pace
+from plugin.mktl.door.travelling import as_arrived, as_travels
+from plugin.mktl.items.store import forget_store
+from plugin.mktl.keeping.history import Chronicle, History
+from plugin.mktl.keeping.home import home
 from plugin.mktl.mktl import X_Mktl
-from plugin.mktl.pace import Pace
-from plugin.mktl.runtime import Runtime
-from plugin.mktl.travelling import as_arrived, as_travels
+from plugin.mktl.work.runtime import Runtime
 
 ITEMS = {
     "volts": {"type": "numeric", "range": [0, 10], "initial": 1, "units": "V"},
@@ -189,7 +189,7 @@ def test_history_is_told(host: Host, reactor: Reactor) -> None:
 def test_sums_say_the_same_as_single_values(values: list[tuple[float, float]]) -> None:
     """Counts, extremes and means of minutes and hours agree with what was written."""
     chronicle = Chronicle(":memory:")
-    from plugin.mktl.history import Value
+    from plugin.mktl.keeping.history import Value
 
     chronicle.add([Value("k", when, value) for when, value in values])
     for step in (60, 3600, 7200):

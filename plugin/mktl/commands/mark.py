@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from plugin.mktl import begin
-from plugin.mktl.home import home
-from plugin.mktl.item import Item
-from plugin.mktl.message import Bulk, encode_json
+from plugin.mktl.client import begin
+from plugin.mktl.items.item import Item
+from plugin.mktl.keeping.home import home
+from plugin.mktl.wire.message import Bulk, encode_json
 
 _EPILOG = """examples:
     co2-mark get rosebud.model 'rosebud.len*'

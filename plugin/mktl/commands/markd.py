@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from plugin import mktl
-from plugin.mktl import runtime
 from plugin.mktl.commands.ways import add_ways, begin_log, read_ways, stop_on_signals
-from plugin.mktl.daemon import Daemon
-from plugin.mktl.description import check_items, check_store
-from plugin.mktl.home import home, read_configuration, save_configuration
+from plugin.mktl.keeping.home import home, read_configuration, save_configuration
+from plugin.mktl.serving.daemon import Daemon
+from plugin.mktl.serving.subclass import find_class
+from plugin.mktl.values.description import check_items, check_store
+from plugin.mktl.work import runtime
 
 _EPILOG = """examples:
     co2-markd rosebud innocence
@@ -48,23 +46,6 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--home", help="base directory; MKTL_HOME, or ~/.mKTL")
     add_ways(parser)
     return parser
-
-
-def find_class(module: str, name: str) -> type[Daemon]:
-    """Import the subclass; its module may `import mktl`, and is given this package by that name.
-
-    Raises:
-        ImportError, AttributeError, TypeError: it is not there, or no subclass.
-    """
-    if not module:
-        return Daemon
-    sys.path.insert(0, str(Path.cwd()))
-    if importlib.util.find_spec("mktl") is None:
-        sys.modules["mktl"] = mktl
-    found = getattr(importlib.import_module(module), name)
-    if not (isinstance(found, type) and issubclass(found, Daemon)):
-        raise TypeError(f"{module}.{name} is no subclass of Daemon")
-    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

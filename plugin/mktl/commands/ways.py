@@ -15,8 +15,8 @@ from twisted.logger import (
     textFileLogObserver,
 )
 
-from plugin.mktl.begin import discovery_interface
-from plugin.mktl.ports import Ways
+from plugin.mktl.client.begin import discovery_interface
+from plugin.mktl.net.ports import Ways
 
 
 def add_ways(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,126 @@
+"""One queue for all publications of a daemon: they go out in the order they were made in.
+
+Any thread may publish. The new value counts at once; what leaves the process does so in the
+reactor's thread. A thread that publishes faster than the reactor sends waits for it.
+
+What goes to one subscriber is gathered, and sent at the end of the reactor's turn, when it is much,
+or by `flush`, which whoever answers a SET calls first: clients count on the news coming before the
+answer.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from plugin.mktl.net.sockets import Peer, Publisher
+from plugin.mktl.wire.dialects import Dialect
+from plugin.mktl.wire.message import Payload
+from plugin.mktl.work.runtime import Runtime
+
+MOST_WAITING = 20_000
+"""Publications of threads that may wait for the reactor."""
+_PATIENCE = 5.0
+_MOST_GATHERED = 256
+
+Observer = Callable[[Any, Payload], None]
+
+
+class Board:
+    """See the module.
+
+    Args:
+        runtime: where the reactor is.
+
+    Attributes:
+        lock: held while a value is changed and its publication queued.
+        observers: called with (item, payload) of every publication, in the reactor's thread.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.lock = threading.RLock()
+        self.observers: list[Observer] = []
+        self.outlets: list[tuple[Dialect, Publisher]] = []
+        self._waiting: deque[tuple[Any, Payload]] = deque()
+        self._room = threading.Condition(self.lock)
+        self._woken = False
+        self._draining = False
+        self._gathered: dict[Peer, list[bytes]] = {}
+        self._count = 0
+        self._planned = False
+
+    def post(self, item: Any, payload: Payload) -> None:
+        """Queue a publication; the caller holds `lock`, and calls `wake` when it does no longer."""
+        self._waiting.append((item, payload))
+
+    def wake(self) -> None:
+        """Send what waits: now, if this is the reactor's thread."""
+        if self.runtime.in_reactor():
+            self._drain()
+            return
+        with self.lock:
+            if not self._woken:
+                self._woken = True
+                self.runtime.reactor.callFromThread(self._drain)
+            if len(self._waiting) > MOST_WAITING:
+                self._room.wait(_PATIENCE)
+
+    def _drain(self) -> None:
+        self._woken = False
+        if self._draining:  # an observer has published: the loop below comes to it
+            return
+        self._draining = True
+        try:
+            while self._waiting:
+                item, payload = self._waiting.popleft()
+                self._send(item.topic, payload)
+                for observer in self.observers:
+                    observer(item, payload)
+                item.told(payload)
+        finally:
+            self._draining = False
+        if self._gathered and not self._planned:
+            self._planned = True
+            self.runtime.reactor.callLater(0, self._end_of_turn)
+        with self.lock:
+            self._room.notify_all()
+
+    def _end_of_turn(self) -> None:
+        self._planned = False
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what was gathered for each subscriber."""
+        if self._gathered:
+            gathered, self._gathered, self._count = self._gathered, {}, 0
+            for peer, pieces in gathered.items():
+                peer.outlet.send_all(pieces)
+
+    def _send(self, topic: bytes, payload: Payload) -> None:
+        for dialect, publisher in self.outlets:
+            listeners = publisher.audience.of(topic)
+            if listeners:
+                data = dialect.publication(topic, payload)
+                for peer in listeners:
+                    self._gathered.setdefault(peer, []).append(data)
+                self._count += 1
+        if self._count >= _MOST_GATHERED:
+            self.flush()
+
+    def dropped(self) -> int:
+        """Count the publications that slow subscribers did not get."""
+        return sum(publisher.total_dropped() for _, publisher in self.outlets)
+
+    def subscribers(self) -> Iterable[dict[str, Any]]:
+        """Tell of every subscriber: where it is, what waits for it, what it missed."""
+        for _, publisher in self.outlets:
+            for peer in publisher.audience.listeners():
+                where: Any = peer.transport.getPeer()
+                yield {
+                    "peer": f"{where.host}:{where.port}",
+                    "waiting_bytes": peer.outlet.held,
+                    "dropped": peer.outlet.dropped,
+                }
