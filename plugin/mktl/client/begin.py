@@ -14,7 +14,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from plugin.mktl.items.item import Item
-from plugin.mktl.items.store import Store, known_store, link_to, own_store
+from plugin.mktl.items.store import Store, known_store, own_store
 from plugin.mktl.keeping.home import (
     forget_cached_block,
     home,
@@ -24,7 +24,7 @@ from plugin.mktl.keeping.home import (
     write_whole,
 )
 from plugin.mktl.net import discovery
-from plugin.mktl.net.link import Link, Origin, RemoteRefusal
+from plugin.mktl.net.link import Link, Origin, RemoteRefusal, brief_link
 from plugin.mktl.values.description import check_store
 from plugin.mktl.wire.catalog import Block, check_block
 from plugin.mktl.wire.message import Payload, Request
@@ -92,6 +92,9 @@ async def _find(runtime: Runtime, name: str, key: str | None) -> Store | Item:
     store = own_store(name, runtime)
     for block in blocks:
         store.learn(block)
+    if key is not None and key not in store:  # a daemon of it that the cache does not know yet
+        for block in await _search_blocks(runtime, home(), name):
+            store.learn(block)
     return store if key is None else store[key]
 
 
@@ -108,15 +111,15 @@ async def _checked(runtime: Runtime, base: Path, block: Block) -> Block | None:
     store, uuid = block["store"], block["uuid"]
     for stratum in sorted(block["provenance"], key=lambda one: one["stratum"]):
         where = Origin(stratum["hostname"], stratum["rep"], None, block.get("dialect", "new"))
-        link = link_to(runtime, where)
         try:
-            hashes = (await _ask(link, f"{store}._hash")).get(store, {})
-            if uuid not in hashes:
-                forget_cached_block(base, block)
-                continue
-            if hashes[uuid] == block["hash"]:
-                return block
-            blocks = await _ask_blocks(link, store)
+            async with brief_link(runtime.reactor, where) as link:
+                hashes = (await _ask(link, f"{store}._hash")).get(store, {})
+                if uuid not in hashes:
+                    forget_cached_block(base, block)
+                    continue
+                if hashes[uuid] == block["hash"]:
+                    return block
+                blocks = await _ask_blocks(link, store)
         except _TROUBLE:
             continue
         _keep(base, blocks)
@@ -135,10 +138,11 @@ async def _search_blocks(runtime: Runtime, base: Path, store: str) -> list[Block
         )
         found: dict[str, Block] = {}
         for one in answered:
-            link = link_to(runtime, Origin(one.host, one.port, None, one.dialect))
+            where = Origin(one.host, one.port, None, one.dialect)
             try:
-                for block in await _ask_blocks(link, store):
-                    found.setdefault(block["uuid"], block)
+                async with brief_link(runtime.reactor, where) as link:
+                    for block in await _ask_blocks(link, store):
+                        found.setdefault(block["uuid"], block)
             except _TROUBLE:
                 continue
         if found:
@@ -157,12 +161,12 @@ async def _discover(runtime: Runtime, addresses: Iterable[str]) -> list[str]:
         raise RuntimeError("no registries available")
     stores: set[str] = set()
     for one in answered:
-        link = link_to(runtime, Origin(one.host, one.port, None, one.dialect))
+        where = Origin(one.host, one.port, None, one.dialect)
         try:
-            hashes = await _ask(link, "_hash")
-            for store in hashes:
-                _keep(base, await _ask_blocks(link, store))
-                stores.add(store)
+            async with brief_link(runtime.reactor, where) as link:
+                for store in await _ask(link, "_hash"):
+                    _keep(base, await _ask_blocks(link, store))
+                    stores.add(store)
         except _TROUBLE:
             continue
     lines = ["# This file is written by co2-mark.", *sorted({one.host for one in answered})]

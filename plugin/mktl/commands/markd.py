@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from plugin.mktl.commands.ways import add_ways, begin_log, read_ways, stop_on_signals
 from plugin.mktl.keeping.home import home, read_configuration, save_configuration
 from plugin.mktl.serving.daemon import Daemon
@@ -64,23 +66,37 @@ def _run(parsed: argparse.Namespace) -> int:
     from twisted.internet.threads import deferToThread
 
     reactor: Any = installed
-    daemons: list[Daemon] = []
     status: list[int] = []
+    ending: list[bool] = []
+
+    def begin() -> None:
+        runtime.use(reactor)
+        making = deferToThread(_make, parsed)
+        making.addCallbacks(started, failed)
+        reactor.addSystemEventTrigger("before", "shutdown", end, making)
+
+    def started(daemon: Daemon) -> Daemon:
+        daemon.stopped.addCallback(stopped)
+        ports = {name: where["rep"] for name, where in daemon.where.items()}
+        print(f"serving {daemon.name} {daemon.alias} {ports}", flush=True)  # noqa: T201
+        return daemon
 
     def failed(failure: Any) -> None:
         status.append(1)
         print(f"co2-markd: {failure.getErrorMessage()}", file=sys.stderr)  # noqa: T201
-        reactor.stop()
+        stopped(None)
 
-    def begin() -> None:
-        runtime.use(reactor)
-        deferToThread(_make, parsed).addCallbacks(started, failed)
+    def stopped(_: None) -> None:
+        """The start failed, or the daemon's own code has stopped it."""
+        if not ending:
+            reactor.stop()
 
-    def started(daemon: Daemon) -> None:
-        daemons.append(daemon)
-        reactor.addSystemEventTrigger("before", "shutdown", deferToThread, daemon.stop)
-        ports = {name: where["rep"] for name, where in daemon.where.items()}
-        print(f"serving {daemon.name} {daemon.alias} {ports}", flush=True)  # noqa: T201
+    def end(making: Deferred[Daemon | None]) -> Deferred[Any]:
+        """Stop the daemon, once it has started: its thread waits for the reactor until then."""
+        ending.append(True)
+        return making.addCallback(
+            lambda daemon: None if daemon is None else deferToThread(daemon.stop)
+        )
 
     reactor.callWhenRunning(begin)
     stop_on_signals(reactor)

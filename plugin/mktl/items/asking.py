@@ -7,10 +7,12 @@ has not come yet, the next `get` asks the daemon: what was set is always read ba
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -90,13 +92,14 @@ class Asking:
         self._trusted = False
         self._heard = 0
         if subscribe:
-            self.subscribe()
+            self.subscribe(prime=False)
 
-    def subscribe(self, prime: bool = False) -> None:
+    def subscribe(self, prime: bool = True) -> None:
         """Hear of new values from now on.
 
         Args:
-            prime: ask for the present value at once, and wait for it.
+            prime: ask for the present value too, and wait for it where waiting is possible. That
+                nobody answers is no error: the subscription stands, and the value comes with it.
         """
         if self.authoritative:
             return
@@ -105,7 +108,24 @@ class Asking:
             link = self._link
             self.store.runtime.soon(link.ear.listen, self.full_key, self._news, self._gap)
         if prime:
-            self._fetch(True)
+            self._prime(lambda: None)
+
+    def _prime(self, then: Callable[[], None]) -> None:
+        """Ask for the present value; in a thread, wait for it."""
+
+        async def ask() -> None:
+            with contextlib.suppress(RuntimeError, TimeoutError, ConnectionError):
+                await self._fetch_later(True)
+            if in_reactor:
+                then()
+
+        runtime = self.store.runtime
+        in_reactor = runtime.in_reactor()
+        if in_reactor:
+            Deferred.fromCoroutine(ask())
+        else:
+            runtime.run(ask)
+            then()
 
     def get_later(self, refresh: bool = False) -> Deferred[Any]:
         """Give a Deferred of the value, in the reactor's thread; see `get`."""

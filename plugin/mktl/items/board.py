@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from twisted.logger import Logger
+
 from plugin.mktl.net.sockets import Peer, Publisher
 from plugin.mktl.wire.dialects import Dialect
 from plugin.mktl.wire.message import Payload
@@ -24,6 +26,8 @@ MOST_WAITING = 20_000
 """Publications of threads that may wait for the reactor."""
 _PATIENCE = 5.0
 _MOST_GATHERED = 256
+_A_TURN = 2000
+"""Publications of threads that are sent before the reactor may do something else."""
 
 Observer = Callable[[Any, Payload], None]
 
@@ -38,6 +42,8 @@ class Board:
         lock: held while a value is changed and its publication queued.
         observers: called with (item, payload) of every publication, in the reactor's thread.
     """
+
+    _log = Logger()
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
@@ -59,41 +65,59 @@ class Board:
     def wake(self) -> None:
         """Send what waits: now, if this is the reactor's thread."""
         if self.runtime.in_reactor():
-            self._drain()
+            self._send_all()
             return
         with self.lock:
             if not self._woken:
                 self._woken = True
-                self.runtime.reactor.callFromThread(self._drain)
+                self.runtime.reactor.callFromThread(self._woken_up)
             if len(self._waiting) > MOST_WAITING:
                 self._room.wait(_PATIENCE)
 
-    def _drain(self) -> None:
+    def _woken_up(self) -> None:
+        """Send what threads have published, a turn's worth of it."""
         self._woken = False
+        self._drain(_A_TURN)
+
+    def _send_all(self) -> None:
+        self._drain(len(self._waiting) + _A_TURN)
+
+    def _drain(self, most: int) -> None:
         if self._draining:  # an observer has published: the loop below comes to it
             return
         self._draining = True
-        try:
-            while self._waiting:
-                item, payload = self._waiting.popleft()
-                self._send(item.topic, payload)
-                for observer in self.observers:
-                    observer(item, payload)
-                item.told(payload)
-        finally:
-            self._draining = False
-        if self._gathered and not self._planned:
+        while self._waiting and most > 0:
+            most -= 1
+            item, payload = self._waiting.popleft()
+            try:
+                self._tell(item, payload)
+            except Exception:
+                self._log.failure("{item}: its news were not told to all", item=item.full_key)
+        self._draining = False
+        if (self._gathered or self._waiting) and not self._planned:
             self._planned = True
             self.runtime.reactor.callLater(0, self._end_of_turn)
         with self.lock:
             self._room.notify_all()
 
+    def _tell(self, item: Any, payload: Payload) -> None:
+        self._send(item.topic, payload)
+        for observer in self.observers:
+            observer(item, payload)
+        item.told(payload)
+
     def _end_of_turn(self) -> None:
         self._planned = False
-        self.flush()
+        self._drain(_A_TURN)
+        self._write()
 
     def flush(self) -> None:
-        """Send what was gathered for each subscriber."""
+        """Send what waits, and what was gathered for each subscriber."""
+        if self._waiting:
+            self._send_all()
+        self._write()
+
+    def _write(self) -> None:
         if self._gathered:
             gathered, self._gathered, self._count = self._gathered, {}, 0
             for peer, pieces in gathered.items():
@@ -108,7 +132,7 @@ class Board:
                     self._gathered.setdefault(peer, []).append(data)
                 self._count += 1
         if self._count >= _MOST_GATHERED:
-            self.flush()
+            self._write()
 
     def dropped(self) -> int:
         """Count the publications that slow subscribers did not get."""

@@ -1,8 +1,8 @@
 """An item: a key and its value, at the daemon that owns it and at everybody else's.
 
-One class for both sides, as its users know it: `Serving` is what an authoritative item does,
-`Asking` what one does that another daemon owns. Here is what both share: the value and its time,
-formats, callbacks, and the operators.
+One class for both sides, as its users know it: `Owned` is what an authoritative item does, `Hooks`
+what its author overrides there, `Asking` what one does that another daemon owns. Here is what both
+share: the value and its time, formats, callbacks, and the operators.
 """
 
 from __future__ import annotations
@@ -15,9 +15,15 @@ from zope.interface import implementer
 
 from plugin.mktl.items.asking import Asking
 from plugin.mktl.items.interfaces import IAuthoritativeItem
-from plugin.mktl.items.serving import Serving
+from plugin.mktl.items.owned import Owned
 from plugin.mktl.values.description import Description
-from plugin.mktl.values.formats import format_value, make_quantity, read_formatted, read_quantity
+from plugin.mktl.values.formats import (
+    convert_quantity,
+    format_value,
+    make_quantity,
+    read_formatted,
+    read_quantity,
+)
 from plugin.mktl.values.operators import ValueLike
 from plugin.mktl.wire.message import Bulk
 from plugin.mktl.work.strand import Callbacks
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @implementer(IAuthoritativeItem)
-class Item(Serving, Asking, ValueLike):
+class Item(Owned, Asking, ValueLike):
     """See the module; a daemon's items are subclasses that override a few methods of it.
 
     Args:
@@ -36,7 +42,8 @@ class Item(Serving, Asking, ValueLike):
         key: its name in there, any case.
         subscribe: hear of new values from now on; for one that another daemon owns.
         authoritative: this process owns it.
-        pub: where it publishes, a daemon's `Board`.
+        pub: where it publishes, a daemon's `Board`. A subclass need not hand these two on: while a
+            daemon makes an item, the store knows that it does.
 
     Raises:
         KeyError: the store has no such key.
@@ -48,6 +55,9 @@ class Item(Serving, Asking, ValueLike):
 
     publish_on_set: bool = True
     """Whether a SET publishes the new value by itself."""
+
+    log_on_set: bool = False
+    """Whether the log tells of every SET, with what the client says of itself."""
 
     def __init__(
         self,
@@ -61,13 +71,17 @@ class Item(Serving, Asking, ValueLike):
         self.key = str(key).lower()
         self.full_key = f"{store.name}.{self.key}"
         self.topic = f"{self.full_key}.".encode()
-        self.authoritative = authoritative
+        claimed = store.claimed_by(self.key)
+        pub = pub if claimed is None else claimed
+        self.authoritative = authoritative or pub is not None
         self.about: Description = store.describe(self.key)
         self._value: Any = None
         self._time: float | None = None
         self._callbacks: Callbacks | None = None
-        if authoritative:
-            self._serve(pub)
+        if pub is not None:
+            self._own(pub)
+        elif authoritative:
+            raise ValueError(f"{self.full_key}: an authoritative item needs a daemon's 'pub'")
         else:
             self._ask(subscribe)
 
@@ -98,7 +112,7 @@ class Item(Serving, Asking, ValueLike):
     def formatted(self) -> str:
         """The value as text; text that is set is read the same way."""
         value = self.value
-        return format_value(self.about, self._value if isinstance(self._value, Bulk) else value)
+        return self.to_format(self._value if isinstance(self._value, Bulk) else value)
 
     @formatted.setter
     def formatted(self, text: str) -> None:
@@ -107,7 +121,7 @@ class Item(Serving, Asking, ValueLike):
     @property
     def quantity(self) -> Any:
         """The value as a `pint.Quantity`; any that converts to the item's units can be set."""
-        return make_quantity(self.value, self.about.units)
+        return self.to_quantity(self.value)
 
     @quantity.setter
     def quantity(self, quantity: Any) -> None:
@@ -119,7 +133,7 @@ class Item(Serving, Asking, ValueLike):
         Args:
             refresh: ask the daemon, and let it ask its hardware, even if a value is known.
             formatted: as text.
-            quantity: as a `pint.Quantity`.
+            quantity: as a `pint.Quantity`; with `formatted` in the units of the text.
 
         Raises:
             RuntimeError: the daemon refused, or does not answer.
@@ -129,9 +143,9 @@ class Item(Serving, Asking, ValueLike):
         else:
             self._fetch(refresh)
         value = self._shown()
-        if formatted:
-            return format_value(self.about, self._value)
-        return make_quantity(value, self.about.units) if quantity else value
+        if quantity:
+            return self.to_quantity(value, self.about.formatted_units if formatted else None)
+        return self.to_format(self._value) if formatted else value
 
     def set(
         self,
@@ -161,9 +175,38 @@ class Item(Serving, Asking, ValueLike):
         """Give the bare value of a text or a quantity; of another item its value."""
         if isinstance(value, ValueLike):
             value = value.value
-        if formatted:
-            return read_formatted(self.about, value)
-        return read_quantity(self.about, value) if quantity else value
+        if quantity:
+            return self.from_quantity(value)
+        return self.from_format(value) if formatted else value
+
+    def to_format(self, value: Any) -> str:
+        """Give the text of a value."""
+        return format_value(self.about, value)
+
+    def from_format(self, text: Any) -> Any:
+        """Read a value's text.
+
+        Raises:
+            KeyError, ValueError: it cannot be read.
+        """
+        return read_formatted(self.about, text)
+
+    def to_quantity(self, value: Any, units: Any = None) -> Any:
+        """Give a value as a `pint.Quantity`, converted to `units` if they are given.
+
+        Raises:
+            ValueError: they are not known, or do not fit; pint is not installed.
+        """
+        quantity = make_quantity(value, self.about.units)
+        return quantity if units is None else convert_quantity(quantity, units)
+
+    def from_quantity(self, quantity: Any) -> float:
+        """Give a quantity's number in the item's units.
+
+        Raises:
+            ValueError: it does not convert to them.
+        """
+        return read_quantity(self.about, quantity)
 
     def register(self, method: Callable[..., Any], prime: bool = False) -> None:
         """Call `method(item, value, timestamp)` for every new value, one after the other.
@@ -172,7 +215,8 @@ class Item(Serving, Asking, ValueLike):
         method of an item that does not block, is called in the reactor's thread.
 
         Args:
-            prime: call it now, with the present value, too.
+            prime: call it with the present value too: before this returns, or in the reactor's
+                thread as soon as the value is known.
         """
         if self._callbacks is None:
             self._callbacks = Callbacks(self.store.runtime)
@@ -182,8 +226,14 @@ class Item(Serving, Asking, ValueLike):
         )
         self._callbacks.add(method, inline)
         if not self.authoritative:
-            self.subscribe()
-        if prime and self._time is not None:
+            self.subscribe(prime=False)
+            if prime:
+                self._prime(lambda: self._first_call(method))
+        elif prime:
+            self._first_call(method)
+
+    def _first_call(self, method: Callable[..., Any]) -> None:
+        if self._time is not None:
             method(self, self._shown(), self._time)
 
     def watch(self, other: Item) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, ValuesView
-from typing import Any, NoReturn
+from collections.abc import Iterable, Iterator, Mapping, ValuesView
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from attrs import evolve
 
@@ -13,6 +14,9 @@ from plugin.mktl.net.link import Link, Origin
 from plugin.mktl.values.description import ConfigurationRefused, Description, check_items
 from plugin.mktl.wire.catalog import Block, origin
 from plugin.mktl.work.runtime import Runtime
+
+if TYPE_CHECKING:
+    from plugin.mktl.items.board import Board
 
 _READ_ONLY = "a store is read-only: set the value of one of its items"
 
@@ -35,6 +39,7 @@ class Store:
         self._descriptions: dict[str, Description] = {}
         self._origins: dict[str, Origin] = {}
         self._items: dict[str, Item] = {}
+        self._claims: dict[str, Board] = {}
         self._lock = threading.RLock()
         self.own: set[str] = set()
 
@@ -58,6 +63,17 @@ class Store:
             self._descriptions.update(descriptions)
             self.catalog.update({key: one.fields for key, one in descriptions.items()})
 
+    def release(self, keys: Iterable[str]) -> None:
+        """Forget items that this process owned; the store itself, once it owns none."""
+        with self._lock:
+            for key in keys:
+                self.own.discard(key)
+                self._descriptions.pop(key, None)
+                self.catalog.pop(key, None)
+                self._items.pop(key, None)
+        if not self.own:
+            forget_store(self.name)
+
     def learn(self, block: Block) -> None:
         """Enter what another daemon owns; descriptions that are not understood lose their rules."""
         where = Origin(*origin(block), block.get("dialect", "new"))
@@ -72,6 +88,19 @@ class Store:
                 self._descriptions[key] = evolve(description, lowest=None, highest=None)
                 self.catalog[key] = description.fields
                 self._origins[key] = where
+
+    def claimed_by(self, key: str) -> Board | None:
+        """Give where an item of this key publishes, while a daemon makes it."""
+        return self._claims.get(key)
+
+    @contextmanager
+    def claim(self, key: str, pub: Board) -> Iterator[None]:
+        """Let the item of this key that is made meanwhile be a daemon's own."""
+        self._claims[key] = pub
+        try:
+            yield
+        finally:
+            del self._claims[key]
 
     def link(self, key: str) -> Link:
         """Give the way to the daemon that owns the key."""

@@ -8,6 +8,7 @@ value. Values that are no numbers are kept as JSON, and only for as long as sing
 from __future__ import annotations
 
 import sqlite3
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,10 @@ from plugin.mktl.work.strand import Strand
 DAY = 86_400.0
 MINUTE, HOUR = 60, 3600
 MOST_ANSWERED = 10_000
+MOST_SINGLE = 5_000_000
+"""Single values in the file, of all items together; the oldest go first."""
+MOST_COLLECTED = 200_000
+"""Values that may wait for a slow disk before the oldest are left out."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS single (key TEXT, time REAL, number REAL, text TEXT);
 CREATE INDEX IF NOT EXISTS single_by_key ON single (key, time);
@@ -36,6 +41,7 @@ INSERT INTO summed VALUES (?, ?, ?, 1, ?, ?, ?) ON CONFLICT (key, width, slot) D
     count = count + 1, low = min(low, excluded.low), high = max(high, excluded.high),
     total = total + excluded.total
 """
+_CUT = "DELETE FROM single WHERE rowid <= (SELECT max(rowid) FROM single) - ?"
 
 
 class Value(NamedTuple):
@@ -52,14 +58,21 @@ class Chronicle:
     Args:
         path: made if it is not there.
         keep: days that single values, minutes and hours are kept.
+        most: single values that are kept.
 
     Raises:
         sqlite3.Error: it is no chronicle or cannot be written.
     """
 
-    def __init__(self, path: Path | str, keep: tuple[float, float, float] = (7, 90, 3650)) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        keep: tuple[float, float, float] = (7, 90, 3650),
+        most: int = MOST_SINGLE,
+    ) -> None:
         if path != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True)
+        self._most = most
         self._keep = [days * DAY for days in keep]
         self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._database.execute("PRAGMA journal_mode=WAL")
@@ -80,6 +93,7 @@ class Chronicle:
         try:
             self._database.executemany("INSERT INTO single VALUES (?, ?, ?, ?)", singles)
             self._database.executemany(_SUM, sums)
+            self._database.execute(_CUT, (self._most,))
             self._database.execute("COMMIT")
         except BaseException:
             self._database.execute("ROLLBACK")
@@ -172,6 +186,8 @@ def _as_given(number: float) -> int | float:
 class History:
     """Collects values, and writes them once a second; in the reactor's thread.
 
+    One lot is written at a time: what comes meanwhile is collected, and bounded.
+
     Args:
         chronicle: the file.
         clock: an IReactorTime.
@@ -192,25 +208,39 @@ class History:
         self._clock = clock
         self._in_thread = in_thread
         self._now = now
-        self._values: list[Value] = []
+        self._values: deque[Value] = deque(maxlen=MOST_COLLECTED)
+        self._left_out = 0
         self._timer: Any = None
+        self._writing = False
         self._forgot = 0.0
         self._strand = Strand()
 
     def add(self, key: str, when: float, value: Any) -> None:
         """Remember a value."""
+        if len(self._values) == MOST_COLLECTED:
+            self._left_out += 1
         self._values.append(Value(key, when, value))
-        if self._timer is None:
+        if self._timer is None and not self._writing:
             self._timer = self._clock.callLater(1.0, self._write)
 
     def _write(self) -> None:
         self._timer = None
-        values, self._values = self._values, []
-        if values:
-            self._later(self._chronicle.add, values).addErrback(self._failed)
+        if self._left_out:
+            self._log.warn("the disk is too slow: {count} values left out", count=self._left_out)
+            self._left_out = 0
+        values = list(self._values)
+        self._values.clear()
+        self._writing = True
+        doing = self._later(self._chronicle.add, values)
         if self._now() - self._forgot > 3600:
             self._forgot = self._now()
-            self._later(self._chronicle.forget, self._forgot).addErrback(self._failed)
+            doing.addCallback(lambda _: self._later(self._chronicle.forget, self._forgot))
+        doing.addErrback(self._failed).addBoth(self._written)
+
+    def _written(self, _: Any) -> None:
+        self._writing = False
+        if self._values and self._timer is None:
+            self._timer = self._clock.callLater(1.0, self._write)
 
     def _later(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
         doing: Deferred[Any] = self._strand.do(lambda: self._in_thread(function, *arguments))
@@ -221,14 +251,16 @@ class History:
 
     def tell(self, key: str, since: float, until: float, step: float) -> Deferred[list[list[Any]]]:
         """Give an item's history, what was just collected included; see `Chronicle.tell`."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._write()
+        self._write_now()
         return self._later(self._chronicle.tell, key, since, until, step, self._now())
 
     def close(self) -> Deferred[Any]:
         """Write the rest, and let the file go."""
+        self._write_now()
+        return self._later(self._chronicle.close)
+
+    def _write_now(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        if self._values:
             self._write()
-        return self._later(self._chronicle.close)

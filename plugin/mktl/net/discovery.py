@@ -50,13 +50,19 @@ class Responder(DatagramProtocol):
         ports: request port by dialect name.
         networks: where askers may be.
         clock: so that nobody is answered more than once a second.
+        voice: what answers instead, where the ports are not bound at the address that was asked:
+            askers connect to the address that the answer comes from.
     """
 
     noisy = False
     transport: Any
 
     def __init__(
-        self, ports: Mapping[str, int], networks: Iterable[Network], clock: IReactorTime
+        self,
+        ports: Mapping[str, int],
+        networks: Iterable[Network],
+        clock: IReactorTime,
+        voice: Responder | None = None,
     ) -> None:
         self._answers = {
             dialect.call: dialect.answer + str(ports[dialect.name]).encode()
@@ -65,6 +71,7 @@ class Responder(DatagramProtocol):
         }
         self._networks = tuple(networks)
         self._clock = clock
+        self._voice = voice or self
         self._answered: dict[tuple[str, int, bytes], float] = {}
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
@@ -82,7 +89,7 @@ class Responder(DatagramProtocol):
         self._answered[(*addr, call)] = now
         if len(self._answered) > _MOST_ASKERS:
             del self._answered[next(iter(self._answered))]
-        self.transport.write(answer, addr)
+        self._voice.transport.write(answer, addr)
 
 
 def networks_of(interface: str | None) -> list[Network]:
@@ -109,39 +116,49 @@ def networks_of(interface: str | None) -> list[Network]:
 
 
 def respond(
-    reactor: Any, udp_port: int, ports: Mapping[str, int], interface: str | None = None
+    reactor: Any,
+    udp_port: int,
+    ports: Mapping[str, int],
+    interface: str | None = None,
+    bound: str = LOOPBACK,
 ) -> list[Any]:
     """Listen for calls on a UDP port.
 
     Args:
         ports: request port by dialect name.
         interface: see the module.
+        bound: the address that the request ports are bound at; "" or 0.0.0.0 is every one.
 
     Returns:
         what listens, to be stopped; empty if the port is somebody else's alone.
     """
     networks = networks_of(interface)
     addresses = [""] if interface else [LOOPBACK, LOOPBACK_BROADCAST]
+    voice = None
     listening = []
+    if bound not in ("", "0.0.0.0", LOOPBACK):  # noqa: S104  # compared, not bound
+        voice = Responder(ports, networks, reactor)
+        listening += _listen_shared(reactor, udp_port, voice, bound)
+        if not listening:
+            return []
     for address in addresses:
-        responder = Responder(ports, networks, reactor)
-        try:
-            listening.append(_listen_shared(reactor, udp_port, responder, address))
-        except (OSError, CannotListenError) as error:
-            _log.warn("no discovery on UDP {port}: {error}", port=udp_port, error=str(error))
+        responder = Responder(ports, networks, reactor, voice)
+        listening += _listen_shared(reactor, udp_port, responder, address)
     return listening
 
 
-def _listen_shared(reactor: Any, port: int, protocol: DatagramProtocol, address: str) -> Any:
-    """Listen where other daemons of this machine listen too."""
-    shared = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+def _listen_shared(reactor: Any, port: int, protocol: DatagramProtocol, address: str) -> list[Any]:
+    """Listen where other daemons of this machine listen too; where that fails, do without."""
     try:
-        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        shared.setblocking(False)
-        shared.bind((address, port))
-        return reactor.adoptDatagramPort(shared.fileno(), socket.AF_INET, protocol)
-    finally:
-        shared.close()  # the reactor has a duplicate
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as shared:
+            shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            shared.setblocking(False)
+            shared.bind((address, port))
+            # The reactor has a duplicate of it.
+            return [reactor.adoptDatagramPort(shared.fileno(), socket.AF_INET, protocol)]
+    except (OSError, CannotListenError) as error:
+        _log.warn("no discovery on UDP {port}: {error}", port=port, error=str(error))
+        return []
 
 
 class _Search(DatagramProtocol):

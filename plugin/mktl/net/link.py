@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from twisted.application.internet import ClientService, backoffPolicy
@@ -25,6 +26,8 @@ from plugin.mktl.wire.message import MalformedMessage, Payload, Request
 
 ANSWER_WITHIN = 5.0
 """Seconds for the ACK or REP of a request."""
+DONE_WITHIN = 120.0
+"""Seconds for the REP of one that was acknowledged."""
 PROBE_WITHIN = 1.0
 """Seconds for that of a question whether somebody is still there."""
 _retry = backoffPolicy(initialDelay=0.05, maxDelay=5.0, factor=1.7)
@@ -114,7 +117,8 @@ class Link:
 
         Returns:
             a Deferred of the answer's payload. It fails with RemoteRefusal, TimeoutError (neither
-            ACK nor REP came) or ConnectionError (the connection went before the REP).
+            ACK nor REP came, or no REP long after the ACK) or ConnectionError (the connection
+            went before the REP).
         """
         self._connect()
         request.id = b"%08x" % (next(self._numbers) & 0xFFFFFFFF)
@@ -166,6 +170,7 @@ class Link:
             waiting.deadline.cancel()
             waiting.deadline = None
         if kind == "ACK" and waiting.request.reply:
+            waiting.deadline = self._reactor.callLater(DONE_WITHIN, self._late, waiting)
             return
         del self._waiting[id]
         if payload.error:
@@ -202,6 +207,16 @@ class Link:
         self.left()
         service, self._service = self._service, None
         return service.stopService() if service is not None else None
+
+
+@asynccontextmanager
+async def brief_link(reactor: Any, origin: Origin) -> AsyncIterator[Link]:
+    """Give a link for a few questions, which is closed after them: nobody dials again for it."""
+    link = Link(reactor, origin)
+    try:
+        yield link
+    finally:
+        reactor.callLater(0, link.close)  # not within what may be its own service's callback
 
 
 class Ear:

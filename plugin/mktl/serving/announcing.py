@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from twisted.logger import Logger
 
-from plugin.mktl.items.store import link_to
 from plugin.mktl.net import discovery
-from plugin.mktl.net.link import Origin, RemoteRefusal
+from plugin.mktl.net.link import Origin, RemoteRefusal, brief_link
 from plugin.mktl.wire.catalog import Block
 from plugin.mktl.wire.message import Payload, Request
 from plugin.mktl.work.runtime import Runtime
@@ -38,10 +37,11 @@ async def announce(
         block = dict(blocks[one.dialect])
         if override:
             block["override"] = True
-        link = link_to(runtime, Origin(one.host, one.port, None, one.dialect))
+        where = Origin(one.host, one.port, None, one.dialect)
         request = Request(b"", "SET", "_catalog", Payload(block))
         try:
-            await link.ask(request)
+            async with brief_link(runtime.reactor, where) as link:
+                await link.ask(request)
         except RemoteRefusal as error:
             raise RuntimeError(
                 f"the registry at {one.host} refuses this daemon: {error.kind}: {error.text}"

@@ -31,20 +31,20 @@ from zope.interface import implementer
 from plugin.mktl.items.board import Board
 from plugin.mktl.items.interfaces import IDaemon
 from plugin.mktl.items.item import Item
-from plugin.mktl.items.store import Store, forget_store, own_store
+from plugin.mktl.items.store import Store, own_store
 from plugin.mktl.keeping.home import daemon_uuid, home, listed_registries, load_configuration
 from plugin.mktl.keeping.keeper import Keeper, SqliteArchive
 from plugin.mktl.net import discovery
 from plugin.mktl.net.ports import FIRST_PUBLICATION, FIRST_REQUEST, PortFinder, Ways, only_once
 from plugin.mktl.net.sockets import Publisher, Router
 from plugin.mktl.serving.announcing import announce
+from plugin.mktl.serving.authored import Authored
 from plugin.mktl.serving.builtin import add_builtin, describe_builtin
 from plugin.mktl.serving.desk import Desk
 from plugin.mktl.values.description import Description, check_items, check_store
-from plugin.mktl.values.kinds import check_value
 from plugin.mktl.wire.catalog import make_block
 from plugin.mktl.wire.dialects import Dialect, New, Old
-from plugin.mktl.wire.message import Payload
+from plugin.mktl.wire.message import Payload, Request
 from plugin.mktl.work.runtime import Runtime, current
 
 
@@ -63,13 +63,14 @@ class Phase(IntEnum):
 
 
 @implementer(IDaemon)
-class Daemon:
+class Daemon(Authored):
     """See the module.
 
     Args:
         store: the name of the store that it provides items for.
         configuration: the name of its configuration in there, and its alias.
-        arguments: anything with attributes, for subclasses (`arguments.appconfig`).
+        arguments: anything with attributes, for subclasses (`arguments.appconfig`). Later
+            generations have `override` in this place, and then `options`: a bool is understood so.
         override: let it take the place of a daemon of the same keys that no longer runs.
         options: the same as `arguments`, as later generations call it.
         ways: how it is reached; loopback by default.
@@ -78,6 +79,9 @@ class Daemon:
     Raises:
         ConfigurationRefused: with every mistake in it.
         RuntimeError: it runs already, or a registry refuses it.
+
+    Attributes:
+        stopped: fires in the reactor's thread when it has stopped.
     """
 
     _log = Logger()
@@ -87,7 +91,7 @@ class Daemon:
         store: str,
         configuration: str | None = None,
         arguments: Any = None,
-        override: bool = False,
+        override: Any = False,
         options: Any = None,
         *,
         alias: str | None = None,
@@ -96,10 +100,13 @@ class Daemon:
         items: Mapping[str, Any] | None = None,
     ) -> None:
         self.phase = Phase.NEW
+        if isinstance(arguments, bool):
+            arguments, override, options = None, arguments, options or override or None
         self.arguments = self.options = arguments if arguments is not None else options
         self.alias = str(configuration or alias or store).lower()
         self.ways = ways or getattr(self.arguments, "ways", None) or Ways()
-        self.override = override
+        self.override = bool(override or getattr(self.arguments, "override", False))
+        self.stopped: Deferred[None] = Deferred()
         self.runtime = runtime or current()
         self.home: Path = home()
         self.name = check_store(store)
@@ -111,56 +118,6 @@ class Daemon:
         except BaseException:
             self.stop()
             raise
-
-    # -- what subclasses override ----------------------------------------------------------------
-
-    def setup(self) -> None:
-        """Add items, open what they need; nothing is restored yet."""
-
-    def setup_final(self) -> None:
-        """Do what has to be done when all items are there, before anybody is told."""
-
-    def describe_items(self) -> Mapping[str, Any] | None:
-        """Give the configuration; this one reads its file in the home."""
-        if self._given is not None:
-            return self._given
-        return load_configuration(self.home, self.name, self.alias)
-
-    def parse_options(self) -> None:
-        """Look at `self.options`, before anything else is done."""
-
-    def cleanup(self) -> None:
-        """Let go of what `setup` has taken; called once, when it stops."""
-
-    def add_item(self, item_class: type[Item], key: str, **kwargs: Any) -> Item:
-        """Make an item that this daemon owns.
-
-        Raises:
-            KeyError: the configuration has no such key.
-            RuntimeError: it was added already.
-        """
-        key = str(key).lower()
-        if key not in self.described:
-            raise KeyError(f"{key!r} is not in the configuration {self.alias!r} of {self.name!r}")
-        if f"{self.name}.{key}" in self.desk.items:
-            raise RuntimeError(f"{self.name}.{key} was added already")
-        item = item_class(self.store, key, authoritative=True, pub=self.pub, **kwargs)
-        former = self.store.present(key)
-        if former is not None and item._callbacks is None:
-            item._callbacks = former._callbacks
-        self.store.enter(item)
-        self.desk.items[item.full_key] = item
-        return item
-
-    def add_missing(self, item_class: type[Item], key: str, **kwargs: Any) -> None:
-        """Add an item, unless there is one of that key."""
-        if f"{self.name}.{key}" not in self.desk.items:
-            self.add_item(item_class, key, **kwargs)
-
-    @property
-    def own_items(self) -> list[Item]:
-        """Every item that it owns."""
-        return [self.store[key] for key in self.described]
 
     # -- the start ---------------------------------------------------------------------------------
 
@@ -182,8 +139,10 @@ class Daemon:
         self.phase = Phase.OPEN
 
     def _describe(self) -> None:
-        self.parse_options()
+        self.parse_options(self.options)
         items = self.describe_items()
+        if items is None:
+            items = load_configuration(self.home, self.name, self.alias)
         where = f"the configuration {self.alias!r} of {self.name!r}"
         if items is None:
             raise FileNotFoundError(
@@ -230,7 +189,8 @@ class Daemon:
             if about.persist and key in kept:
                 self._restore_one(item, kept[key])
             elif about.has_initial and item.timestamp is None:
-                item.publish(check_value(about, about.initial))
+                initial = Payload.of({"value": about.initial})
+                item.req_initialize(Request(b"", "SET", item.full_key, initial))
             if about.persist:
                 item.keeper = self.keeper
 
@@ -258,7 +218,9 @@ class Daemon:
         registries = [*self.ways.registries, *listed_registries(self.home)]
         blocks = {name: self.desk.catalogs[name].blocks(self.name)[self.uuid] for name in ports}
         await announce(self.runtime, blocks, registries, interface, self.override)
-        self._listening += discovery.respond(reactor, discovery.DAEMON_PORT, ports, interface)
+        self._listening += discovery.respond(
+            reactor, discovery.DAEMON_PORT, ports, interface, self.ways.interface
+        )
 
     # -- the end -----------------------------------------------------------------------------------
 
@@ -273,14 +235,13 @@ class Daemon:
             self.runtime.run(self.stop_later)
         for end in self._ended:
             end()
+        self.runtime.soon(self.stopped.callback, None)
 
     def stop_later(self) -> Deferred[Any]:
         """Let go of sockets and files, in the reactor's thread."""
-        for full_key, item in self.desk.items.items():
-            if isinstance(item, Item):
-                item.end()
-                self.store.own.discard(full_key.partition(".")[2])
-        forget_store(self.name)
+        for item in self.desk.items.values():
+            item.end()
+        self.store.release(self.described)
         ending = [port.stopListening() for port in self._listening]
         for socket in getattr(self, "_sockets", ()):
             socket.close()

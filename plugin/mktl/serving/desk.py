@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from plugin.mktl.items.serving import Serving
+from plugin.mktl.items.owned import Owned
 from plugin.mktl.net.sockets import Peer
 from plugin.mktl.wire.catalog import Block, Catalog
 from plugin.mktl.wire.dialects import Dialect
@@ -54,7 +54,7 @@ class Desk:
     _log = Logger()
 
     def __init__(self) -> None:
-        self.items: dict[str, Serving] = {}
+        self.items: dict[str, Owned] = {}
         self.catalogs: Mapping[str, Catalog] = {"new": Catalog(), "old": Catalog()}
         self.announced: Announced | None = None
         self.answered = 0

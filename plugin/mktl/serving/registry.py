@@ -14,7 +14,6 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 
-from plugin.mktl.items.store import link_to
 from plugin.mktl.keeping.home import (
     daemon_uuid,
     forget_registry,
@@ -24,7 +23,7 @@ from plugin.mktl.keeping.home import (
     save_registry,
 )
 from plugin.mktl.net import discovery
-from plugin.mktl.net.link import Origin, RemoteRefusal
+from plugin.mktl.net.link import Origin, RemoteRefusal, brief_link
 from plugin.mktl.net.ports import FIRST_REQUEST, PortFinder, Ways, only_once
 from plugin.mktl.net.sockets import Router
 from plugin.mktl.serving.desk import Desk
@@ -80,7 +79,7 @@ class Registry:
         """Answer UDP, and ask which daemons there are."""
         reactor, interface = self._runtime.reactor, self.ways.discovery_interface
         self._listening += discovery.respond(
-            reactor, discovery.REGISTRY_PORT, self.ports, interface
+            reactor, discovery.REGISTRY_PORT, self.ports, interface, self.ways.interface
         )
         listed = [*self.ways.registries, *listed_registries(self.home)]
         answered = await discovery.search(
@@ -90,14 +89,15 @@ class Registry:
             await self._learn(one)
 
     async def _learn(self, one: discovery.Answered) -> None:
-        link = link_to(self._runtime, Origin(one.host, one.port, None, one.dialect))
+        where = Origin(one.host, one.port, None, one.dialect)
         try:
-            payload = await link.ask(Request(b"", "GET", "_hash", Payload.of({})))
-            for store in payload.get("value") or {}:
-                request = Request(b"", "GET", f"{store}._catalog", Payload.of({}))
-                blocks = (await link.ask(request)).get("value") or {}
-                for block in blocks.values():
-                    await self._take({**block, "override": True}, one.dialect)
+            async with brief_link(self._runtime.reactor, where) as link:
+                payload = await link.ask(Request(b"", "GET", "_hash", Payload.of({})))
+                for store in payload.get("value") or {}:
+                    request = Request(b"", "GET", f"{store}._catalog", Payload.of({}))
+                    blocks = (await link.ask(request)).get("value") or {}
+                    for block in blocks.values():
+                        await self._take({**block, "override": True}, one.dialect)
         except (RemoteRefusal, TimeoutError, ConnectionError, ValueError, KeyError) as error:
             self._log.warn("{host}:{port}: {error}", host=one.host, port=one.port, error=str(error))
 
@@ -137,11 +137,11 @@ class Registry:
 
     async def _runs(self, block: Block, dialect: str) -> bool:
         host, port, _ = origin(block)
-        link = link_to(self._runtime, Origin(host, port, None, dialect))
+        request = Request(b"", "GET", f"{block['store']}._hash", Payload.of({}))
         try:
-            payload = await link.probe(
-                Request(b"", "GET", f"{block['store']}._hash", Payload.of({}))
-            )
+            where = Origin(host, port, None, dialect)
+            async with brief_link(self._runtime.reactor, where) as link:
+                payload = await link.probe(request)
         except (RemoteRefusal, TimeoutError, ConnectionError):
             return False
         value = payload.get("value") or {}

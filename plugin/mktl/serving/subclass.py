@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from plugin.mktl.serving.daemon import Daemon
 
 
 def find_class(module: str, name: str) -> type[Daemon]:
-    """Import the subclass; its module may `import mktl`, and is given this package by that name.
+    """Import the subclass; a module that says `import mktl` is given this package.
 
     Raises:
         ImportError, AttributeError, TypeError: it is not there, or no subclass.
@@ -19,8 +18,7 @@ def find_class(module: str, name: str) -> type[Daemon]:
     if not module:
         return Daemon
     sys.path.insert(0, str(Path.cwd()))
-    if importlib.util.find_spec("mktl") is None:
-        sys.modules["mktl"] = sys.modules["plugin.mktl"]
+    sys.modules["mktl"] = sys.modules["plugin.mktl"]
     found = getattr(importlib.import_module(module), name)
     if not (isinstance(found, type) and issubclass(found, Daemon)):
         raise TypeError(f"{module}.{name} is no subclass of Daemon")

@@ -52,7 +52,7 @@ class Description:
     formatted_units: str = ""
     format: str = ""
     enumerators: Mapping[int, str] = field(factory=dict)
-    nothing: str = "None"
+    nothing: str = ""
     lowest: float | None = None
     highest: float | None = None
     initial: Any = None
@@ -178,7 +178,7 @@ class _Reading:
 
     def _enumerators(self, kind: str) -> tuple[dict[int, str], str]:
         given = self._fields.get("enumerators")
-        nothing = "None"
+        nothing = ""
         if given is None:
             if kind in ("enumerated", "mask"):
                 self.complain(f"a {kind} item needs enumerators")

@@ -58,7 +58,7 @@ def read_formatted(description: Description, text: Any) -> Any:
     if description.kind == "numeric":
         return _read_number(description, str(text))
     if description.kind == "numeric array":
-        words = str(text).replace(",", " ").split()
+        words = str(text).strip(" []()").replace(",", " ").split()
         return [_read_number(description, word) for word in words]
     return text
 
@@ -83,6 +83,8 @@ def _format_number(description: Description, value: float) -> str:
         return str(number)
     if ":" in description.format:
         return _format_sexagesimal(description.format, number)
+    if "d" in description.format:
+        number = round(number)  # printf would cut 34.9999 to 34
     return description.format % number
 
 
@@ -140,7 +142,19 @@ def convert(value: float, old: str, new: str) -> float:
     both_times = old.lower() in _TIMES and new.lower() in _TIMES
     if old_angle is not None and new_angle is not None and not both_times:
         return value * (old_angle / new_angle)
-    return float(make_quantity(value, old).to(new).magnitude)
+    return float(convert_quantity(make_quantity(value, old), new).magnitude)
+
+
+def convert_quantity(quantity: Any, units: Any) -> Any:
+    """Convert a `pint.Quantity`.
+
+    Raises:
+        ValueError: the units do not fit, or are not known.
+    """
+    try:
+        return quantity.to(units)
+    except Exception as error:  # pint's errors, without importing it here
+        raise ValueError(f"{quantity.units} are no {units}: {error}") from None
 
 
 def make_quantity(value: Any, units: str) -> Any:

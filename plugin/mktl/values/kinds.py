@@ -101,13 +101,13 @@ def _numeric_array(description: Description, value: Any) -> list[int | float]:
     return [_numeric(description, one) for one in value]
 
 
-def _boolean(description: Description, value: Any) -> int:
+def _boolean(description: Description, value: Any) -> bool:
     if isinstance(value, str):
-        return _word(description, value)
+        return bool(_word(description, value))
     value = _plain(value)
     if value not in (0, 1) or not isinstance(value, bool | int | float):
         raise _wrong(description, value, "0 or 1")
-    return int(value)
+    return bool(value)
 
 
 def _whole(description: Description, value: Any) -> int:

@@ -124,6 +124,13 @@ class Payload(dict[str, Any]):
         made.bulk = bulk
         return made
 
+    def __getattr__(self, name: str) -> Any:
+        """Give any other member, as `payload.shape`."""
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"the payload has no member {name!r}") from None
+
     @property
     def value(self) -> Any:
         """The value; the array where there is one."""
@@ -200,7 +207,7 @@ def encode_json(value: Any) -> bytes:
     try:
         return _encode(value).encode()
     except (ValueError, TypeError):
-        return _encode(_plain(value)).encode()
+        return _encode(copy_json(value)).encode()
 
 
 def decode_json(text: bytes) -> Any:
@@ -215,17 +222,22 @@ def decode_json(text: bytes) -> Any:
         raise MalformedMessage(f"the payload is no JSON: {error}") from None
 
 
-def _plain(value: Any) -> Any:
+def copy_json(value: Any) -> Any:
+    """Copy a value as JSON would give it back.
+
+    Raises:
+        TypeError: something in it is no JSON.
+    """
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {str(name): _plain(member) for name, member in value.items()}
+        return {str(name): copy_json(member) for name, member in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(member) for member in value]
+        return [copy_json(member) for member in value]
     if isinstance(value, Bulk):
         return {"shape": list(value.shape), "dtype": value.dtype}
     if value is None or isinstance(value, str | int | bool):
         return value
     if hasattr(value, "tolist"):
-        return _plain(value.tolist())
+        return copy_json(value.tolist())
     raise TypeError(f"a value of type {type(value).__name__} is no JSON")

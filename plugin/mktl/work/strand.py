@@ -87,6 +87,7 @@ class Callbacks:
         self._lock = threading.Lock()
         self._waiting: deque[tuple[Any, ...]] = deque(maxlen=MOST_NEWS)
         self._running = False
+        self._told_behind = False
         self.idle = threading.Event()
         self.idle.set()
 
@@ -114,6 +115,9 @@ class Callbacks:
             maybeDeferred(_call, function, event).addErrback(self._failed, function)
         if self._blocking:
             with self._lock:
+                if len(self._waiting) == MOST_NEWS and not self._told_behind:
+                    self._told_behind = True
+                    self._log.warn("callbacks are too slow: values left out: {event}", event=event)
                 self._waiting.append(event)
                 if self._running:
                     return
