@@ -89,7 +89,7 @@ class Hooks:
         if self.log_on_set:
             who = {name: request.payload[name] for name in request.payload if name[:1] == "_"}
             self._log.info("SET {item} {who}", item=self.full_key, who=who)
-        value = self.validate(self.validate_type(self.from_payload(request.payload)))
+        value = self.validate(self._checked(request.payload))
         if is_awaited(value):
             return awaited(value).addCallback(self._set_checked)
         return self._set_checked(value)
@@ -104,8 +104,7 @@ class Hooks:
 
     def validate_type(self, value: Any) -> Any:
         """Give the value in the form of the item's type; see `kinds.check_value`."""
-        checked = check_value(self.about, value)
-        return checked.as_array() if type(checked) is Bulk else checked
+        return check_value(self.about, value)
 
     def validate(self, value: Any) -> Any:
         """Give the value that shall be set, or raise; this one takes it as it is."""
@@ -206,6 +205,14 @@ class Hooks:
         value = refreshed["value"] if bulk is None else bulk
         self.publish(value, refreshed.get("time"), repeat)
         return refreshed
+
+    def _checked(self, payload: Payload) -> Any:
+        """Give a SET's value, arrays as authors know them; without an author none is needed."""
+        if self.overrides("from_payload") or payload.bulk is None:
+            return self.validate_type(self.from_payload(payload))
+        checked = self.validate_type(payload.bulk)
+        authored = self.overrides("validate") or self.overrides("perform_set")
+        return checked.as_array() if authored and type(checked) is Bulk else checked
 
     def _set_checked(self, value: Any) -> Any:
         performed = self.perform_set(value)

@@ -22,12 +22,27 @@ def describe_builtin(alias: str) -> dict[str, dict[str, Any]]:
     """Give the descriptions of a daemon's own items."""
     fields: dict[str, dict[str, Any]] = {
         "cat": {"settable": False, "description": "The catalog of this daemon's items."},
-        "clk": {**_NUMBER, "units": "s", "description": "Uptime, a heartbeat every second."},
-        "cpu": {**_NUMBER, "units": "%", "description": "Processor use of this daemon."},
-        "dev": {"type": "string", "persist": True, "description": "A remark of its developers."},
+        "clk": {
+            **_NUMBER,
+            "units": "seconds",
+            "format": "%.3f",
+            "description": "Uptime, a heartbeat every second.",
+        },
+        "cpu": {
+            **_NUMBER,
+            "units": "percent",
+            "format": "%.2f",
+            "description": "Processor use of this daemon.",
+        },
+        "dev": {
+            "type": "string",
+            "persist": True,
+            "initial": "",
+            "description": "A remark of its developers.",
+        },
         "drop": {**_NUMBER, "description": "Publications that slow subscribers did not get."},
         "host": {**_TEXT, "description": "The host that this daemon runs on."},
-        "mem": {**_NUMBER, "units": "kB", "description": "Memory that this daemon uses."},
+        "mem": {**_NUMBER, "units": "kilobytes", "description": "Memory that this daemon uses."},
         "pid": {**_NUMBER, "description": "The daemon's process number."},
         "uuid": {**_TEXT, "description": "The unique identifier of this daemon's catalog."},
     }
@@ -54,7 +69,7 @@ def add_builtin(daemon: Daemon) -> None:
     process = psutil.Process()
     started = time.monotonic()
     measured = {
-        "clk": lambda: int(time.monotonic() - started),
+        "clk": lambda: time.monotonic() - started,
         "cpu": process.cpu_percent,
         "drop": daemon.pub.dropped,
         "mem": lambda: process.memory_info().rss // 1024,

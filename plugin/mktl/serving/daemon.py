@@ -18,6 +18,8 @@ The constructor does all that and may wait: it is called in a thread, as are `se
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import time
 from collections.abc import Mapping
 from enum import IntEnum
@@ -151,6 +153,9 @@ class Daemon(Authored):
             )
         builtin = check_items(describe_builtin(self.alias))
         self.described: dict[str, Description] = {**builtin, **check_items(items, where)}
+        if any(about.kind == "bulk" for about in self.described.values()):
+            with contextlib.suppress(ImportError):  # here, where it holds up no reactor
+                importlib.import_module("numpy")
         self.uuid = daemon_uuid(self.home, self.name, self.alias)
         self._ended.append(only_once(self.home, self.name, self.uuid, self.alias))
         self.pub = Board(self.runtime)

@@ -37,7 +37,7 @@ def format_value(description: Description, value: Any) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _format_number(description, value)
     if isinstance(value, list | tuple) and description.kind == "numeric array":
-        return " ".join(_format_number(description, one) for one in value)
+        return f"[{', '.join(_format_number(description, one) for one in value)}]"
     return str(value)
 
 

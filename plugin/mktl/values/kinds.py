@@ -79,7 +79,7 @@ def _read_number(description: Description, text: str) -> int | float:
             return read(text)
         except ValueError:
             continue
-    raise _wrong(description, text, "a number")
+    raise ValueError(f"{description.key} is a number, not {_shown(text)}")
 
 
 def _numeric(description: Description, value: Any) -> int | float:
