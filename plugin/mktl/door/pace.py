@@ -37,6 +37,11 @@ class Pace(Generic[_News]):
             self._next[key] = now + self._pause
         return [self._held.pop(key) for key in keys]
 
+    def rest(self) -> list[_News]:
+        """Give everything that is held, due or not."""
+        held, self._held = self._held, {}
+        return list(held.values())
+
     def wait(self, now: float) -> float | None:
         """Give the seconds until something is due; None if nothing is held."""
         if not self._held:

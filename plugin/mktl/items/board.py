@@ -17,7 +17,8 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from plugin.mktl.net.sockets import Peer, Publisher
+from plugin.mktl.net.peer import Peer
+from plugin.mktl.net.sockets import Publisher
 from plugin.mktl.wire.dialects import Dialect
 from plugin.mktl.wire.message import Payload
 from plugin.mktl.work.runtime import Runtime

@@ -20,7 +20,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from plugin.mktl.net.sockets import Dealer, Peer, Subscriber, subscription
+from plugin.mktl.net.peer import Peer
+from plugin.mktl.net.sockets import Dealer, Subscriber, subscription
 from plugin.mktl.wire.dialects import Dialect, New, Old
 from plugin.mktl.wire.message import MalformedMessage, Payload, Request
 

@@ -1,8 +1,8 @@
 """ZeroMQ's socket types over Twisted: ROUTER and PUB to listen with, DEALER and SUB to connect.
 
-Each connection is a `Peer`: a ZMTP conversation, an outlet, and a deadline for the handshake. A
-factory stands for the socket. The connection is the route of an answer: a ROUTER here keeps no
-table of identities. What the frames mean is told by whoever is called: this knows no dialect.
+Each connection is a `Peer`; a factory stands for the socket. The connection is the route of an
+answer: a ROUTER here keeps no table of identities. What the frames mean is told by whoever is
+called: this knows no dialect.
 """
 
 from __future__ import annotations
@@ -10,137 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
-from twisted.internet.protocol import Protocol as Connection
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from plugin.mktl.net.audience import Audience
 from plugin.mktl.net.outlet import Outlet
-from plugin.mktl.wire.zmtp import Conversation, Limits, ProtocolBroken, Situation, encode_frame
+from plugin.mktl.net.peer import Peer
+from plugin.mktl.wire.zmtp import Limits, ProtocolBroken, encode_frame
 
-HANDSHAKE = 10.0
-"""Seconds that a peer has for greeting and READY."""
 MOST_REPLIES = 32 * 1024 * 1024
 """Bytes of answers that may wait for one requester before it is not read from."""
-MOST_OPEN = 10_000
-"""Requests of one peer that may be under way before it is not read from."""
 MOST_NEWS = 16 * 1024 * 1024
 """Bytes of publications that may wait for one subscriber before the oldest are dropped."""
 MOST_TOPICS = 100_000
 MOST_TOPIC = 1024
-
-
-class Peer(Connection):
-    """One connection that speaks ZMTP.
-
-    Args:
-        socket: the factory that it belongs to.
-    """
-
-    _log = Logger()
-    transport: Any  # a TCP connection's, or one in memory
-
-    def __init__(self, socket: Socket) -> None:
-        self.open = False
-        self._socket = socket
-        self._conversation = Conversation(socket.socket_type, socket.identity, socket.limits)
-        self._gathered: list[bytes] | None = None
-        self._deadline: IDelayedCall | None = None
-        self._under_way = 0
-        self._reading = True
-
-    def connectionMade(self) -> None:
-        """Greet."""
-        self.outlet = self._socket.make_outlet(self)
-        if hasattr(self.transport, "setTcpNoDelay"):
-            self.transport.setTcpNoDelay(True)
-            self.transport.setTcpKeepAlive(True)
-        self._deadline = self._socket.clock.callLater(HANDSHAKE, self._late)
-        self._socket.arrived(self)
-        self.outlet.send(self._conversation.start())
-
-    def dataReceived(self, data: bytes) -> None:
-        """Parse, hand over, and write all the answers that are there at once."""
-        conversation = self._conversation
-        self._gathered = []
-        try:
-            messages = conversation.receive(data)
-            if not self.open:
-                self._shake_hands()
-            for frames in messages:
-                self._socket.received(self, frames)
-        except ProtocolBroken as error:
-            self._broken(error)
-        finally:
-            gathered, self._gathered = self._gathered, None
-            if gathered:
-                self._socket.before_answers()
-                self.outlet.send(b"".join(gathered))
-
-    def _shake_hands(self) -> None:
-        conversation = self._conversation
-        for piece in conversation.outgoing:
-            self.outlet.send(piece)
-        conversation.outgoing.clear()
-        if conversation.situation is Situation.OPEN:
-            self.open = True
-            if self._deadline is not None:
-                self._deadline.cancel()
-                self._deadline = None
-            self._socket.opened(self)
-
-    def send(self, data: bytes) -> None:
-        """Send whole messages."""
-        if self._gathered is not None:
-            self._gathered.append(data)
-        else:
-            self.outlet.send(data)
-
-    def begun(self) -> None:
-        """Note that a request is under way; a peer with too many is not read from."""
-        self._under_way += 1
-        if self._under_way == MOST_OPEN:
-            self.hold()
-
-    def ended(self) -> None:
-        """Note that a request was answered."""
-        self._under_way -= 1
-        if self._under_way == MOST_OPEN // 2:
-            self.go_on()
-
-    def hold(self) -> None:
-        """Read nothing more for now."""
-        if self._reading:
-            self._reading = False
-            self.transport.pauseProducing()
-
-    def go_on(self) -> None:
-        """Read again, unless too much is still under way."""
-        if not self._reading and self._under_way <= MOST_OPEN // 2:
-            self._reading = True
-            self.transport.resumeProducing()
-
-    def _broken(self, error: ProtocolBroken) -> None:
-        self._log.warn("{peer}: {error}", peer=self.transport.getPeer(), error=str(error))
-        for piece in self._conversation.outgoing:
-            self.outlet.send(piece)
-        self.transport.loseConnection()
-
-    def _late(self) -> None:
-        self._deadline = None
-        self.transport.abortConnection()
-
-    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
-        """Tell the socket."""
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-        self.outlet.stopProducing()
-        self.open = False
-        self._socket.left(self)
 
 
 class Socket(Factory):

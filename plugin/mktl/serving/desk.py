@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from plugin.mktl.items.owned import Owned
-from plugin.mktl.net.sockets import Peer
+from plugin.mktl.net.peer import Peer
 from plugin.mktl.wire.catalog import Block, Catalog
 from plugin.mktl.wire.dialects import Dialect
 from plugin.mktl.wire.message import MalformedMessage, Payload, Request
