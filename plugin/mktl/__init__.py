@@ -19,5 +19,6 @@ from plugin.mktl.values.description import ConfigurationRefused as Configuration
 from plugin.mktl.wire.message import Bulk as Bulk
 from plugin.mktl.wire.message import Payload as Payload
 from plugin.mktl.wire.message import Request as Request
+from plugin.mktl.work.runtime import use as use
 
 __all__ = ["mktl"]

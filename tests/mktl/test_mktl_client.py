@@ -258,6 +258,54 @@ def test_the_command_gets_sets_and_lists(store: mktl.Store, capsys: Any) -> None
     assert "not a settable" in said.err and "Traceback" not in said.err
 
 
+def test_the_commands_options(store: mktl.Store, capsys: Any) -> None:
+    """Those of both generations, before and after the names."""
+
+    def mark_(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            mark.main(words)
+        said = capsys.readouterr()
+        return int(str(ended.value.code)), said.out, said.err
+
+    angle = 0.018049613347708025
+    item("angle").set(angle)
+    item("enumerated").set(1)
+    assert mark_("-s", "unitclient", "get", "angle", "enumerated") == (
+        0,
+        "unitclient.angle:  1:02:03.0 degrees\nunitclient.enumerated: One\n",
+        "",
+    )
+    assert mark_("get", "-s", "unitclient", "angle", "--unformatted")[1] == (
+        f"unitclient.angle: {angle} radians\n"
+    )
+    both = mark_("get", "unitclient.angle", "--formatted", "--unformatted", "--terse")
+    assert both[1] == f"{angle} =>  1:02:03.0\n"
+    assert mark_("set", "unitclient.angle=90", "-u", "degrees", "--serial")[0] == 0
+    assert float(mark_("get", "unitclient.angle", "--units", "arcminute", "--terse")[1]) == (
+        pytest.approx(5400)
+    )
+    assert mark_("set", "unitclient.angle=1:30:00", "--no-wait")[0] == 0
+    assert mark_("--unformatted", "set", "unitclient.noyes=1")[0] == 0
+    told = mark_("get", "unitclient.noyes", "--timestamp")[1]
+    assert told.startswith("20") and told.endswith("unitclient.noyes: Yes\n")
+    watched = mark_("watch", "unitclient.noyes", "--count", "1", "--no-timestamp")
+    assert watched[1] == "unitclient.noyes: Yes\n"
+    assert "rw" in mark_("list", "unitclient.noyes")[1]
+    assert len(mark_("get", "unitclient", "--terse")[1].splitlines()) > len(UNIT) - 2
+    for wrong, why in (
+        (("set", "unitclient.number=1", "--serial", "--no-wait"), "--no-wait"),
+        (("get", "unitclient.angle", "-u", "degrees", "--unformatted"), "--unformatted"),
+        (("set", "unitclient.number=1", "--formatted", "--unformatted"), "not both"),
+        (("get",), "missing"),
+    ):
+        status, _, said = mark_(*wrong)
+        assert (status, why in said) == (2, True), said
+    before = mark_("get", "unitclient.number", "--terse", "--refresh")
+    status, _, said = mark_("set", "unitclient.number=77", "unitclient.noyes=maybe")
+    assert (status, "No, Yes" in said) == (1, True)
+    assert mark_("get", "unitclient.number", "--terse", "--refresh") == before
+
+
 def test_a_registry_keeps_what_it_knows_over_a_restart(tmp_path: Path) -> None:
     """Killed and started again, it still names the daemon; one with a taken key is refused."""
     items = {"key": {"type": "numeric"}}

@@ -11,15 +11,8 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from mktl.loop import Loop
-from plugin.mktl.net.sockets import (
-    HANDSHAKE,
-    Dealer,
-    Peer,
-    Publisher,
-    Router,
-    Subscriber,
-    subscription,
-)
+from plugin.mktl.net.peer import HANDSHAKE, Peer
+from plugin.mktl.net.sockets import Dealer, Publisher, Router, Subscriber, subscription
 from plugin.mktl.wire.zmtp import GREETING, encode_message, encode_ready
 
 zmq = pytest.importorskip("zmq", reason="pyzmq is the independent peer: pip install pyzmq")
