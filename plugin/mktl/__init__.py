@@ -5,19 +5,20 @@ this package is mKTL's API: `from plugin import mktl; mktl.get('store.key')`, an
 `mktl.Daemon` and `mktl.Item`. docs/mktl.md tells how.
 """
 
-from plugin.mktl.asking import Pending as Pending
-from plugin.mktl.begin import discover as discover
-from plugin.mktl.begin import get as get
-from plugin.mktl.begin import get_later as get_later
-from plugin.mktl.daemon import Daemon as Daemon
-from plugin.mktl.description import ConfigurationRefused as ConfigurationRefused
-from plugin.mktl.home import home as home
-from plugin.mktl.item import Item as Item
-from plugin.mktl.link import RemoteRefusal as RemoteRefusal
-from plugin.mktl.message import Bulk as Bulk
-from plugin.mktl.message import Payload as Payload
-from plugin.mktl.message import Request as Request
-from plugin.mktl.ports import Ways as Ways
-from plugin.mktl.store import Store as Store
+from plugin.mktl.client.begin import discover as discover
+from plugin.mktl.client.begin import get as get
+from plugin.mktl.client.begin import get_later as get_later
+from plugin.mktl.items.asking import Pending as Pending
+from plugin.mktl.items.item import Item as Item
+from plugin.mktl.items.store import Store as Store
+from plugin.mktl.keeping.home import home as home
+from plugin.mktl.net.link import RemoteRefusal as RemoteRefusal
+from plugin.mktl.net.ports import Ways as Ways
+from plugin.mktl.serving.daemon import Daemon as Daemon
+from plugin.mktl.values.description import ConfigurationRefused as ConfigurationRefused
+from plugin.mktl.wire.message import Bulk as Bulk
+from plugin.mktl.wire.message import Payload as Payload
+from plugin.mktl.wire.message import Request as Request
+from plugin.mktl.work.runtime import use as use
 
 __all__ = ["mktl"]

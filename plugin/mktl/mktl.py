@@ -14,24 +14,26 @@ import fnmatch
 import functools
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
 from co2.api import ApplicationFailed, Co2Plugin, InvalidParams, UnsupportedValue, level
-from plugin.mktl import begin, runtime
-from plugin.mktl.commands.markd import find_class
-from plugin.mktl.daemon import Daemon, Phase
-from plugin.mktl.desk import words
-from plugin.mktl.history import Chronicle, History
-from plugin.mktl.home import home, read_configuration
-from plugin.mktl.item import Item
-from plugin.mktl.message import Bulk, Payload, Request
-from plugin.mktl.mirror import MirrorDaemon, Wishes
-from plugin.mktl.pace import Pace
-from plugin.mktl.ports import Ways
-from plugin.mktl.travelling import as_arrived, as_travels
+from plugin.mktl.client import begin
+from plugin.mktl.door.mirror import MirrorDaemon, Wishes
+from plugin.mktl.door.news import News
+from plugin.mktl.door.setting import set_own
+from plugin.mktl.door.travelling import as_arrived, as_travels
+from plugin.mktl.items.item import Item
+from plugin.mktl.keeping.history import Chronicle, History
+from plugin.mktl.keeping.home import home, read_configuration
+from plugin.mktl.net.ports import Ways
+from plugin.mktl.serving.daemon import Daemon, Phase
+from plugin.mktl.serving.desk import words
+from plugin.mktl.serving.subclass import find_class
+from plugin.mktl.wire.message import Payload
+from plugin.mktl.work import runtime
 
 _TROUBLE = (RuntimeError, KeyError, ValueError, TypeError, OSError)
 
@@ -44,7 +46,7 @@ class X_Mktl(Co2Plugin):
     mirrors: list[dict[str, Any]] = []
     ways: dict[str, Any] = {}
     publish_rate: float = 10.0
-    accept_sets: bool = True
+    accept_sets: bool | Sequence[str] = ()
     keep_history: bool = True
     history_days: tuple[float, float, float] = (7, 90, 3650)
 
@@ -65,9 +67,7 @@ class X_Mktl(Co2Plugin):
         self.failed: dict[str, str] = {}
         self._now = now
         self._work = work
-        self._steady = work.reactor.seconds
-        self._pace: Pace[tuple[Item, Payload]] = Pace(self.publish_rate)
-        self._timer: Any = None
+        self._news = News(work.reactor, self.publish_rate, self._send_news)
         self._history: History | None = None
         self._wishes = Wishes(work.reactor, self._tell, lambda: uuid.uuid4().hex)
         work.reactor.callWhenRunning(self._begin)
@@ -113,6 +113,7 @@ class X_Mktl(Co2Plugin):
             setting["store"],
             setting["items"],
             self._wishes,
+            owner=str(setting.get("host", "")),
             ways=Ways(**self.ways),
             runtime=self._work,
         )
@@ -134,36 +135,13 @@ class X_Mktl(Co2Plugin):
         if self._history is not None:
             self._history.add(item.full_key, payload["time"], value)
         if self._mirror(item.store.name) is None:
-            offered = self._pace.offer(item.full_key, (item, payload), self._steady())
-            if offered is not None:
-                self._send_news(*offered)
-            else:
-                self._wait_for_pace()
+            self._news.offer(item, payload)
 
-    def _wait_for_pace(self) -> None:
-        wait = self._pace.wait(self._steady())
-        if self._timer is None and wait is not None:
-            self._timer = self._work.reactor.callLater(wait, self._send_due)
-
-    def _send_due(self) -> None:
-        self._timer = None
-        for item, payload in self._pace.due(self._steady()):
-            self._send_news(item, payload)
-        self._wait_for_pace()
-
-    def _send_news(self, item: Item, payload: Payload) -> None:
-        value = payload["value"] if payload.bulk is None else payload.bulk
-        data = {
-            "mktl": "value",
-            "store": item.store.name,
-            "key": item.key,
-            "value": as_travels(value),
-            "time": payload["time"],
-        }
+    def _send_news(self, data: dict[str, Any], topic: str) -> None:
         try:
-            self.send({"data": data}, topic=item.full_key.replace(":", "_"), retain=True)
+            self.send({"data": data}, topic=topic, retain=True)
         except UnsupportedValue as error:
-            self.debug(self, f"{item.full_key} cannot travel: {error}")
+            raise ValueError(str(error)) from None
 
     def _tell(self, data: dict[str, Any]) -> None:
         self.send({"data": data}, topic="mktl.sets")
@@ -176,12 +154,13 @@ class X_Mktl(Co2Plugin):
         if not isinstance(data, dict):
             return
         what = data.get("mktl")
+        author = str(data_dict.get("host_id", "")).partition("@")[0]
         if what == "value":
-            self._follow(data)
-        elif what == "set" and self.accept_sets:
-            self._fulfil(data)
+            self._follow(data, author)
+        elif what == "set":
+            self._fulfil(data, author)
         elif what == "done":
-            self._wishes.done(str(data.get("id")), str(data.get("error", "")))
+            self._wishes.done(str(data.get("id")), str(data.get("error", "")), author)
 
     def _mirror(self, store: str) -> MirrorDaemon | None:
         for daemon in self.daemons.values():
@@ -189,34 +168,34 @@ class X_Mktl(Co2Plugin):
                 return daemon
         return None
 
-    def _follow(self, data: Mapping[str, Any]) -> None:
+    def _follow(self, data: Mapping[str, Any], author: str) -> None:
         mirror = self._mirror(str(data.get("store")))
-        if mirror is None:
+        if mirror is None or mirror.owner not in ("", author):
             return
         try:
             mirror.follow(str(data.get("key")), as_arrived(data.get("value")), data.get("time"))
         except (ValueError, TypeError) as error:
             self.debug(self, f"news that do not fit: {error}")
 
-    def _fulfil(self, data: Mapping[str, Any]) -> None:
+    def _fulfil(self, data: Mapping[str, Any], author: str) -> None:
         """Set an own item for another host; an item that is not ours is somebody else's."""
         daemon = self._owner(f"{data.get('store')}.{data.get('key')}")
         if daemon is None or isinstance(daemon, MirrorDaemon):
             return
-        doing = ensureDeferred(self._set_own(daemon, data))
         id = str(data.get("id"))
+        if not self._accepts(author):
+            error = f"the owner takes no SETs from {author}: accept_sets in its mktl_config.py"
+            self._tell({"mktl": "done", "id": id, "error": error})
+            return
+        target = f"{data.get('store')}.{data.get('key')}"
+        doing = ensureDeferred(set_own(daemon, target, data.get("value")))
         doing.addCallbacks(lambda _: "", lambda failure: words(failure.value))
         doing.addCallback(lambda error: self._tell({"mktl": "done", "id": id, "error": error}))
 
-    async def _set_own(self, daemon: Daemon, data: Mapping[str, Any]) -> None:
-        value = as_arrived(data.get("value"))
-        payload = Payload(None, bulk=value) if isinstance(value, Bulk) else Payload(value)
-        target = f"{data.get('store')}.{data.get('key')}"
-        answer = daemon.desk.answer(Request(b"", "SET", target, payload), "new")
-        if isinstance(answer, Deferred):
-            answer = await answer
-        if answer.error:
-            raise RuntimeError(f"{answer.error['type']}: {answer.error['text']}")
+    def _accepts(self, author: str) -> bool:
+        """Say whether another host may set items here by message: only who is named may."""
+        allowed = self.accept_sets
+        return allowed if isinstance(allowed, bool) else author in allowed
 
     def _owner(self, full_key: str) -> Daemon | None:
         for daemon in self.daemons.values():
@@ -245,9 +224,7 @@ class X_Mktl(Co2Plugin):
         """Set an item; the fault says why it was refused."""
         daemon = self._owner(key.lower())
         if daemon is not None:
-            store, _, name = key.lower().partition(".")
-            data = {"store": store, "key": name, "value": value}
-            await _or_fault(ensureDeferred(self._set_own(daemon, data)))
+            await _or_fault(ensureDeferred(set_own(daemon, key.lower(), value)))
         else:
             await _or_fault((await self._item(key)).set_later(as_arrived(value)))
         return True
@@ -309,8 +286,7 @@ class X_Mktl(Co2Plugin):
 
     def __exit__(self, *exc_info: Any) -> Deferred[Any]:
         """Stop every daemon; what was set is on disk then."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._news.stop()
         ending = [self._work.in_thread(daemon.stop) for daemon in self.daemons.values()]
         if self._history is not None:
             ending.append(self._history.close())

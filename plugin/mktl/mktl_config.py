@@ -9,7 +9,8 @@ home = ""
 # stores = [{"store": "bench", "alias": "main", "items": {"volts": {"type": "numeric"}}}]
 stores: list[dict[str, object]] = []
 
-# Stores of other co2 hosts, whose items are items here: 'store' and 'items'.
+# Stores of other co2 hosts, whose items are items here: 'store' and 'items', and 'host', the first
+# part of the owner's host id, so that nobody else's news of that store are believed.
 mirrors: list[dict[str, object]] = []
 
 # How the stores are reached: interface, hostname, old_dialect, discovery_interface, discover,
@@ -19,8 +20,10 @@ ways = {"interface": "127.0.0.1"}
 # News of an item that go to other co2 hosts, a second.
 publish_rate = 10.0
 
-# Whether other co2 hosts may set this one's items, through their mirrors.
-accept_sets = True
+# Which other co2 hosts may set this one's items through their mirrors: the first parts of their
+# host ids, as in ["124571645"]. None by default: a message has no level, and whoever may register
+# at the relay can send one. True lets every host; calls of mktl.mktl.set need `call` in any case.
+accept_sets: list[str] | bool = []
 
 # History of every item, and the days that single values, minutes and hours are kept.
 keep_history = True

@@ -11,7 +11,24 @@ from typing import Any
 
 from e2e.processes import Watched
 
+from plugin.mktl.net import discovery
+
 ROOT = Path(__file__).parent.parent.parent
+
+PROGRAM = """
+import importlib, sys
+from plugin.mktl.net import discovery
+name, discovery.REGISTRY_PORT, discovery.DAEMON_PORT = sys.argv[1], *map(int, sys.argv[2:4])
+del sys.argv[1:4]
+importlib.import_module(f"plugin.mktl.commands.{name}").main()
+"""
+"""A command on the discovery ports of this run; see conftest."""
+
+
+def command(name: str, *words: str | Path) -> list[str]:
+    """Give what runs one of the commands: 'mark', 'markd' or 'markguided'."""
+    ports = (discovery.REGISTRY_PORT, discovery.DAEMON_PORT)
+    return [sys.executable, "-c", PROGRAM, name, *map(str, ports), *map(str, words)]
 
 
 class Markd(Watched):
@@ -31,12 +48,11 @@ class Markd(Watched):
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "items.json").write_text(json.dumps(items))
-        command = [sys.executable, "-m", "plugin.mktl.commands.markd", store, "main"]
-        command += ["-c", "items.json", "--home", str(folder / "home"), *options]
+        words = [store, "main", "-c", "items.json", "--home", str(folder / "home"), *options]
         if module:
             (folder / "custom_daemon.py").write_text(module)
-            command += ["-m", "custom_daemon"]
-        super().__init__(command, folder, {"PYTHONPATH": str(ROOT)})
+            words += ["-m", "custom_daemon"]
+        super().__init__(command("markd", *words), folder, {"PYTHONPATH": str(ROOT)})
         try:
             self.wait_for(r"^serving ")
         except BaseException:
@@ -56,10 +72,8 @@ class Registry(Watched):
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "plugin.mktl.commands.markguided"]
-        super().__init__(
-            [*command, "--home", str(folder / "home")], folder, {"PYTHONPATH": str(ROOT)}
-        )
+        words = ["--home", str(folder / "home")]
+        super().__init__(command("markguided", *words), folder, {"PYTHONPATH": str(ROOT)})
         self.wait_for(r"^registry ")
 
 

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 
-from plugin.mktl.begin import forget_store
-from plugin.mktl.daemon import Daemon
-from plugin.mktl.home import home
-from plugin.mktl.message import Bulk, Payload, Request
-from plugin.mktl.ports import Ways
-from plugin.mktl.runtime import Runtime
+from plugin.mktl.items.store import forget_store
+from plugin.mktl.keeping.home import home
+from plugin.mktl.net.ports import Ways
+from plugin.mktl.serving.daemon import Daemon
+from plugin.mktl.wire.message import Bulk, Payload, Request
+from plugin.mktl.work.runtime import Runtime
 
 UNIT: dict[str, Any] = {
     "angle": {
@@ -127,4 +127,4 @@ def ask(daemon: Daemon, kind: str, key: str, value: Any = None, **members: Any) 
 
 def forget_home() -> None:
     """Let the base directory be what the environment says again."""
-    sys.modules["plugin.mktl.home"]._chosen = None
+    sys.modules["plugin.mktl.keeping.home"]._chosen = None

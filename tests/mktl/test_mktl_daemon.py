@@ -17,14 +17,14 @@ from zope.interface.verify import verifyObject
 
 from mktl.samples import UNIT, Memory, ask, forget_home, kill
 from mktl.test_mktl_sockets import Tap
-from plugin.mktl.daemon import Daemon, Phase
-from plugin.mktl.description import ConfigurationRefused
-from plugin.mktl.interfaces import IAuthoritativeItem, IDaemon
-from plugin.mktl.item import Item
-from plugin.mktl.keeper import Keeper
-from plugin.mktl.message import Bulk, Payload
-from plugin.mktl.sockets import Publisher, Router
-from plugin.mktl.zmtp import GREETING, encode_message, encode_ready
+from plugin.mktl.items.interfaces import IAuthoritativeItem, IDaemon
+from plugin.mktl.items.item import Item
+from plugin.mktl.keeping.keeper import Keeper
+from plugin.mktl.net.sockets import Publisher, Router
+from plugin.mktl.serving.daemon import Daemon, Phase
+from plugin.mktl.values.description import ConfigurationRefused
+from plugin.mktl.wire.message import Bulk, Payload
+from plugin.mktl.wire.zmtp import GREETING, encode_message, encode_ready
 
 
 @pytest.fixture
@@ -44,7 +44,8 @@ def test_requests_are_answered_by_the_rules(memory: Memory) -> None:
         ("SET", "readonly", 1, "NotAllowed"),
         ("GET", "secret", None, "NotAllowed"),
         ("SET", "limited", 99, "OutOfRange"),
-        ("SET", "number", "x", "TypeError"),
+        ("SET", "number", "x", "ValueError"),
+        ("SET", "number", [1], "TypeError"),
         ("GET", "nothing", None, "KeyError"),
     ]:
         refused = ask(daemon, kind, key, value)
@@ -272,7 +273,7 @@ class Survival(RuleBasedStateMachine):
         self.daemon = self.memory.start()
         self.daemon.keeper._in_thread = self.thread
         for key in ("kept", "_maindev"):
-            allowed = self.sure.get(key, [None])
+            allowed = self.sure.get(key, ["" if key == "_maindev" else None])
             assert ask(self.daemon, "GET", key)["value"] in allowed
             self.sure[key] = [ask(self.daemon, "GET", key)["value"]]
         assert self.daemon.phase is Phase.OPEN
@@ -302,18 +303,19 @@ class Survival(RuleBasedStateMachine):
         self.note()
 
     def note(self) -> None:
-        """A value that was acknowledged counts; those under way may or may not survive."""
-        for at in range(len(self.open) - 1, -1, -1):
-            key, value, answer = self.open[at]
-            if answer.called:
+        """The last value that was acknowledged counts; those after it may or may not survive."""
+        for key in ("kept", "_maindev"):
+            mine = [one for one in self.open if one[0] == key]
+            others = [one for one in self.open if one[0] != key]
+            while mine and any(answer.called for _, _, answer in mine):
+                _, value, answer = mine.pop(0)
+                assert answer.called, "a later SET was answered before an earlier one"
                 assert answer.result["value"] is True
-                later = [other for k, other, _ in self.open[at + 1 :] if k == key]
-                self.sure[key] = [value, *later]
-                self.open = self.open[:at] + self.open[at + 1 :]
-                break
-        for key, value, _ in self.open:
-            if value not in self.sure.setdefault(key, [None]):
-                self.sure[key].append(value)
+                self.sure[key] = [value]
+            self.open = others + mine
+            for _, value, _ in mine:
+                if value not in self.sure[key]:
+                    self.sure[key].append(value)
 
     @rule(late=st.booleans())
     def kill(self, late: bool) -> None:

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mktl.samples import JSON, bulks
-from plugin.mktl.desk import error_payload
-from plugin.mktl.dialects import Dialect, New, Old, done, read_payload
-from plugin.mktl.message import Bulk, MalformedMessage, Payload, Request, make_bulk, read_bulk
-from plugin.mktl.zmtp import GREETING, Conversation, encode_ready
+from plugin.mktl.serving.desk import error_payload
+from plugin.mktl.wire.dialects import Dialect, New, Old, done, read_payload
+from plugin.mktl.wire.message import Bulk, MalformedMessage, Payload, Request, make_bulk, read_bulk
+from plugin.mktl.wire.zmtp import GREETING, Conversation, encode_ready
 
 TARGETS = st.from_regex(r"[a-z]{1,8}\.[a-z_]{1,8}", fullmatch=True)
 DIALECTS = [New(), Old()]

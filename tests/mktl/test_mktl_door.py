@@ -16,13 +16,13 @@ from twisted.internet.testing import MemoryReactorClock
 from co2.api import ApplicationFailed, InvalidParams
 from co2.testing.plugins import plugin_var_dict
 from mktl.samples import JSON, bulks, forget_home
-from plugin.mktl.begin import forget_store
-from plugin.mktl.history import Chronicle, History
-from plugin.mktl.home import home
+from plugin.mktl.door.pace import Pace
+from plugin.mktl.door.travelling import as_arrived, as_travels
+from plugin.mktl.items.store import forget_store
+from plugin.mktl.keeping.history import Chronicle, History
+from plugin.mktl.keeping.home import home
 from plugin.mktl.mktl import X_Mktl
-from plugin.mktl.pace import Pace
-from plugin.mktl.runtime import Runtime
-from plugin.mktl.travelling import as_arrived, as_travels
+from plugin.mktl.work.runtime import Runtime
 
 ITEMS = {
     "volts": {"type": "numeric", "range": [0, 10], "initial": 1, "units": "V"},
@@ -40,8 +40,9 @@ class Reactor(MemoryReactorClock):
 class Host:
     """A satellite's X_Mktl in memory; what it sends is handed to others by `pass_on`."""
 
-    def __init__(self, folder: Path, reactor: Reactor, **settings: Any) -> None:
+    def __init__(self, folder: Path, reactor: Reactor, name: str = "here", **settings: Any) -> None:
         home(folder)
+        self.name = name
         self.sent: list[tuple[dict[str, Any], str | None, bool]] = []
         kind = type("X_Host", (X_Mktl,), {"ways": {"discover": False}, **settings})
         self.plugin = kind(
@@ -56,7 +57,9 @@ class Host:
     def pass_on(self, other: Host) -> None:
         sent, self.sent = self.sent, []
         for data, topic, _ in sent:
-            other.plugin.receive({"data": data, "topic": topic, "host_id": "x@127.0.0.1:1"})
+            other.plugin.receive(
+                {"data": data, "topic": topic, "host_id": f"{self.name}@127.0.0.1:1"}
+            )
 
 
 @pytest.fixture
@@ -69,7 +72,8 @@ def reactor() -> Iterator[Reactor]:
 
 @pytest.fixture
 def host(tmp_path: Path, reactor: Reactor) -> Iterator[Host]:
-    made = Host(tmp_path, reactor, stores=[{"store": "bench", "alias": "main", "items": ITEMS}])
+    stores = [{"store": "bench", "alias": "main", "items": ITEMS}]
+    made = Host(tmp_path, reactor, stores=stores, accept_sets=["there"])
     yield made
     made.plugin.__exit__()
 
@@ -133,12 +137,16 @@ def test_an_item_of_another_host_is_an_item_here(
 ) -> None:
     """It follows the owner's news; a SET goes to the owner, whose refusal comes back."""
     forget_store("bench")
-    mirrors = [{"store": "bench", "items": ITEMS}]
-    there = Host(tmp_path / "there", reactor, mirrors=mirrors)
+    mirrors = [{"store": "bench", "items": ITEMS, "host": "here"}]
+    there = Host(tmp_path / "there", reactor, "there", mirrors=mirrors)
     host.pass_on(there)
+    liar = {"mktl": "value", "store": "bench", "key": "volts", "value": 9, "time": 1.0}
+    there.plugin.receive({"data": liar, "host_id": "liar@127.0.0.1:1"})
     assert result(there.plugin.x_get("bench.volts"))["value"] == 1
     there.sent.clear()
     setting = ensureDeferred(there.plugin.x_set("bench.volts", 7))
+    done = {"mktl": "done", "id": there.sent[0][0]["id"], "error": "a lie"}
+    there.plugin.receive({"data": done, "host_id": "liar@127.0.0.1:1"})
     there.pass_on(host)
     reactor.advance(1.0)
     host.pass_on(there)
@@ -154,20 +162,47 @@ def test_an_item_of_another_host_is_an_item_here(
     there.plugin.__exit__()
 
 
-def test_a_host_may_refuse_sets_of_others(tmp_path: Path, reactor: Reactor) -> None:
-    """With accept_sets = False nothing is set, and messages of other plugins are nothing to us."""
+@pytest.mark.parametrize(
+    ("accept", "value"), [((), 1), (False, 1), (["friend"], 1), (["stranger"], 3), (True, 3)]
+)
+def test_only_named_hosts_may_set(
+    tmp_path: Path, reactor: Reactor, accept: Any, value: int
+) -> None:
+    """By default no message sets anything, and who tried is told why."""
     stores = [{"store": "bench", "alias": "main", "items": ITEMS}]
-    host = Host(tmp_path, reactor, stores=stores, accept_sets=False)
+    settings = {} if accept == () else {"accept_sets": accept}
+    host = Host(tmp_path, reactor, stores=stores, **settings)
+    host.sent.clear()
+    wish = {"mktl": "set", "id": "1", "store": "bench", "key": "volts", "value": 3}
+    host.plugin.receive({"data": wish, "host_id": "stranger@127.0.0.1:1"})
+    assert result(host.plugin.x_get("bench.volts"))["value"] == value
+    (done,) = [data for data, _, _ in host.sent if data["mktl"] == "done"]
+    assert done["id"] == "1"
+    assert ("takes no SETs from stranger" in done["error"]) is (value == 1)
+    host.plugin.__exit__()
+
+
+def test_messages_of_others_are_nothing_to_us(host: Host) -> None:
+    """News of stores that are not mirrored, strange shapes and unknown answers change nothing."""
     for data in (
-        {"mktl": "set", "id": "1", "store": "bench", "key": "volts", "value": 3},
         {"mktl": "value", "store": "bench", "key": "volts", "value": 3, "time": 1.0},
+        {"mktl": "set", "id": "1", "store": "bench", "key": "nothing", "value": 3},
         {"mktl": ["done"]},
         {"mktl": "done", "id": "unknown"},
         "something else",
     ):
         host.plugin.receive({"data": data})
     assert result(host.plugin.x_get("bench.volts"))["value"] == 1
+
+
+def test_what_is_held_goes_out_at_the_end(host: Host, reactor: Reactor) -> None:
+    """A satellite that stops tells the last value of a burst first."""
+    item = host.plugin.daemons["bench.main"].store["volts"]
+    reactor.advance(1.0)
+    for number in range(10):
+        item.publish(number)
     host.plugin.__exit__()
+    assert [data["value"] for data, topic, _ in host.sent if topic == "bench.volts"][-1] == 9
 
 
 def test_history_is_told(host: Host, reactor: Reactor) -> None:
@@ -189,7 +224,7 @@ def test_history_is_told(host: Host, reactor: Reactor) -> None:
 def test_sums_say_the_same_as_single_values(values: list[tuple[float, float]]) -> None:
     """Counts, extremes and means of minutes and hours agree with what was written."""
     chronicle = Chronicle(":memory:")
-    from plugin.mktl.history import Value
+    from plugin.mktl.keeping.history import Value
 
     chronicle.add([Value("k", when, value) for when, value in values])
     for step in (60, 3600, 7200):

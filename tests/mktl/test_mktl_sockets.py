@@ -11,8 +11,9 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from mktl.loop import Loop
-from plugin.mktl.sockets import HANDSHAKE, Dealer, Peer, Publisher, Router, Subscriber, subscription
-from plugin.mktl.zmtp import GREETING, encode_message, encode_ready
+from plugin.mktl.net.peer import HANDSHAKE, Peer
+from plugin.mktl.net.sockets import Dealer, Publisher, Router, Subscriber, subscription
+from plugin.mktl.wire.zmtp import GREETING, encode_message, encode_ready
 
 zmq = pytest.importorskip("zmq", reason="pyzmq is the independent peer: pip install pyzmq")
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugin.mktl.zmtp import (
+from plugin.mktl.wire.zmtp import (
     GREETING,
     Conversation,
     Limits,

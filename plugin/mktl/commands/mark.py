@@ -6,20 +6,22 @@ import argparse
 import fnmatch
 import json
 import sys
-import time
+import threading
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
-from plugin.mktl import begin
-from plugin.mktl.home import home
-from plugin.mktl.item import Item
-from plugin.mktl.message import Bulk, encode_json
+from plugin.mktl.client import begin
+from plugin.mktl.commands.showing import line_of
+from plugin.mktl.items.item import Item
+from plugin.mktl.keeping.home import home
+from plugin.mktl.values.formats import make_quantity
+from plugin.mktl.wire.message import encode_json
 
 _EPILOG = """examples:
     co2-mark get rosebud.model 'rosebud.len*'
     co2-mark get -s rosebud model length
     co2-mark set rosebud.speed=50
+    co2-mark set rosebud.speed=50 -u mph
     co2-mark watch 'rosebud.*' --json
     co2-mark list rosebud
     co2-mark discover 192.168.1.5
@@ -28,37 +30,54 @@ _TROUBLE = (RuntimeError, KeyError, ValueError, TypeError, OSError)
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Give the parser; every option may stand before or after the names."""
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("-s", "--store", help="the store of all names that follow")
-    common.add_argument("--json", action="store_true", help="print JSON, a line for each item")
-    common.add_argument("--home", help="base directory; MKTL_HOME, or ~/.mKTL")
-    common.add_argument("--formatted", action="store_true", help="values as people write them")
-    common.add_argument("--terse", action="store_true", help="print nothing but values")
-    common.add_argument("--timestamp", action="store_true", help="print when a value changed")
-    common.add_argument("--serial", action="store_true", help="one after the other, stop at errors")
-    common.add_argument("--no-wait", action="store_true", help="do not wait for a set to be done")
-    common.add_argument("--discovery-interface", help="network whose broadcasts are used")
+    """Give the parser; every option may stand before, between and after the names."""
     parser = argparse.ArgumentParser(
         "co2-mark",
         description=__doc__,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    kinds = parser.add_subparsers(dest="kind", required=True)
-    for kind, function in _COMMANDS.items():
-        one = kinds.add_parser(kind, parents=[common], help=function.__doc__)
-        one.add_argument("names", nargs="*" if kind in ("discover", "list") else "+")
-        if kind == "get":
-            one.add_argument("--refresh", action="store_true", help="ask the hardware")
-        if kind == "watch":
-            one.add_argument("--count", type=int, default=0, help="end after so many values")
+    switch = argparse.BooleanOptionalAction
+    add = parser.add_argument
+    add("kind", choices=_COMMANDS, type=str.lower, help="what to do")
+    add("names", nargs="*", help="store.key, patterns or stores; key=value; registries")
+    add("-s", "--store", help="the store of all names")
+    add("--formatted", action="store_true", help="values as people write them: the default")
+    add("--unformatted", action="store_true", help="bare values; with --formatted, both")
+    add("-u", "--units", help="units of what is shown or set")
+    add("--json", action="store_true", help="print JSON, a line for each item")
+    add("--terse", action="store_true", help="print nothing but values")
+    add("--timestamp", action=switch, help="print when a value changed; the default for watch")
+    add("--serial", action=switch, default=False, help="one after the other, stop at errors")
+    add("--wait", action=switch, default=True, help="wait until a set is done")
+    add("--refresh", action="store_true", help="get: ask the hardware")
+    add("--count", type=int, default=0, help="watch: end after so many values")
+    add("--home", help="base directory; MKTL_HOME, or ~/.mKTL")
+    add("--discovery-interface", help="network whose broadcasts are used")
     return parser
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the arguments; what cannot be meant ends the program with a usage error."""
+    parser = make_parser()
+    parsed = parser.parse_intermixed_args(arguments)
+    if parsed.serial and not parsed.wait:
+        parser.error("--serial waits for each: it does not go with --no-wait")
+    if parsed.units and parsed.unformatted:
+        parser.error("--units are of formatted values: they do not go with --unformatted")
+    if parsed.kind == "set" and parsed.formatted and parsed.unformatted:
+        parser.error("a value is set --formatted or --unformatted, not both")
+    if not parsed.names and not parsed.store and parsed.kind not in ("list", "discover"):
+        parser.error(f"{parsed.kind} what? names are missing")
+    parsed.formatted = parsed.formatted or not parsed.unformatted
+    if parsed.timestamp is None:
+        parsed.timestamp = parsed.kind == "watch"
+    return parsed
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; the status says whether all went well."""
-    parsed = make_parser().parse_args(arguments)
+    parsed = parse(arguments)
     if parsed.home:
         home(parsed.home)
     begin.discovery_interface(parsed.discovery_interface)
@@ -81,18 +100,16 @@ def _complain(error: BaseException) -> None:
     sys.stderr.write(f"co2-mark: {text}\n")
 
 
-def _items(parsed: argparse.Namespace, names: Sequence[str]) -> list[Item]:
-    """Find the items that the names and patterns stand for."""
+def _items(parsed: argparse.Namespace) -> list[Item]:
+    """Find the items that the names and patterns stand for; a bare store is all of it."""
     found: list[Item] = []
-    for name in names:
+    for name in parsed.names or ["*"]:
         full = f"{parsed.store}.{name}" if parsed.store else name
         store, dot, key = full.lower().partition(".")
-        if not dot:
-            raise ValueError(f"{full!r} is no store.key; -s names the store of all")
-        if not any(sign in key for sign in "*?["):
+        if dot and not any(sign in key for sign in "*?["):
             found.append(begin.get(store, key))
             continue
-        keys = fnmatch.filter(begin.get(store).keys(), key)
+        keys = fnmatch.filter(begin.get(store).keys(), key or "*")
         if not keys:
             raise KeyError(f"no key of {store!r} matches {key!r}")
         found += [begin.get(store, one) for one in keys]
@@ -102,35 +119,26 @@ def _items(parsed: argparse.Namespace, names: Sequence[str]) -> list[Item]:
 def _get(parsed: argparse.Namespace) -> int:
     """Print the values of items; patterns with * and ? are several."""
     failures = 0
-    for item in _items(parsed, parsed.names):
+    for item in _items(parsed):
         try:
             item.get(refresh=parsed.refresh)
+            _say(line_of(parsed, item))
         except _TROUBLE as error:
             _complain(error)
             failures = 1
             if parsed.serial:
                 break
-            continue
-        __say(parsed, item)
     return failures
 
 
 def _set(parsed: argparse.Namespace) -> int:
-    """Set items: store.key=value."""
-    pending = []
-    for name in parsed.names:
-        target, equals, text = name.partition("=")
-        if not equals:
-            raise ValueError(f"{name!r}: a set is key=value")
-        (item,) = _items(parsed, [target])
-        value = text if parsed.formatted else _read(item, text)
-        asked = item.set(value, wait=parsed.serial, formatted=parsed.formatted)
-        if not parsed.serial:
-            pending.append((item, asked))
+    """Set items: store.key=value. Nothing is set if one of them is not there or cannot be read."""
+    wanted = [_wanted(parsed, name) for name in parsed.names]
+    pending = [(item, item.set(value, wait=parsed.serial)) for item, value in wanted]
     failures = 0
-    for item, asked in pending:
+    for item, asked in () if parsed.serial else pending:
         try:
-            if asked.wait(0.5 if parsed.no_wait else 60) is None and not parsed.no_wait:
+            if asked.wait(60 if parsed.wait else 0.5) is None and parsed.wait:
                 raise TimeoutError(f"{item.full_key}: not done in 60 s")
         except _TROUBLE as error:
             _complain(error)
@@ -138,37 +146,53 @@ def _set(parsed: argparse.Namespace) -> int:
     return failures
 
 
-def _read(item: Item, text: str) -> Any:
-    """Read a value: JSON where the item is of no type or of lists, else the text as it is."""
-    if item.about.kind in ("", "numeric array"):
+def _wanted(parsed: argparse.Namespace, name: str) -> tuple[Item, Any]:
+    target, equals, text = name.partition("=")
+    if not equals:
+        raise ValueError(f"{name!r}: a set is key=value")
+    full = f"{parsed.store}.{target}" if parsed.store else target
+    item = begin.get(full)
+    if not isinstance(item, Item):
+        raise ValueError(f"{full!r} is no store.key")
+    return item, _read(parsed, item, text)
+
+
+def _read(parsed: argparse.Namespace, item: Item, text: str) -> Any:
+    """Read a value: of the units that are given, as people write it, or bare."""
+    if parsed.units:
+        return item.from_quantity(make_quantity(float(text), parsed.units))
+    kind = item.about.kind
+    if kind == "" or (kind == "numeric array" and text.startswith("[")):
         try:
             return json.loads(text)
         except ValueError:
             return text
-    return None if text == "null" else text
+    if text == "null":
+        return None
+    return item.from_format(text) if parsed.formatted else text
 
 
 def _watch(parsed: argparse.Namespace) -> int:
     """Print new values of items as they come."""
     left = parsed.count
+    over = threading.Event()
 
     def told(item: Item, value: Any, when: float) -> None:
         nonlocal left
-        __say(parsed, item)
+        _say(line_of(parsed, item))
         left -= 1
+        if left == 0:
+            over.set()
 
-    items = _items(parsed, parsed.names)
-    for item in items:
-        item.get()
+    for item in _items(parsed):
         item.register(told, prime=True)
-    while not parsed.count or left > 0:
-        time.sleep(0.02)
+    over.wait()
     return 0
 
 
 def _describe(parsed: argparse.Namespace) -> int:
     """Print what items are."""
-    for item in _items(parsed, parsed.names):
+    for item in _items(parsed):
         fields = dict(item.description)
         if parsed.json:
             _say(encode_json({"key": item.full_key, **fields}).decode())
@@ -180,14 +204,18 @@ def _describe(parsed: argparse.Namespace) -> int:
 
 
 def _list(parsed: argparse.Namespace) -> int:
-    """List the items of stores, or the stores that registries know."""
+    """List the items of stores with type and rights, or the stores that registries know."""
     if not parsed.names and not parsed.store:
         return _discover(parsed)
     for name in parsed.names or ["*"]:
-        store, _, pattern = (f"{parsed.store}.{name}" if parsed.store else name).partition(".")
-        for key in fnmatch.filter(begin.get(store).keys(), (pattern or "*").lower()):
-            full = f"{store.lower()}.{key}"
-            _say(json.dumps(full) if parsed.json else full)
+        full = f"{parsed.store}.{name}" if parsed.store else name
+        store, _, pattern = full.lower().partition(".")
+        found = begin.get(store)
+        for key in fnmatch.filter(found.keys(), pattern or "*"):
+            about, target = found.describe(key), f"{store}.{key}"
+            rights = ("r" if about.gettable else "-") + ("w" if about.settable else "-")
+            line = target if parsed.terse else f"{target:30} {about.kind or '-':13} {rights}"
+            _say(json.dumps(target) if parsed.json else line)
     return 0
 
 
@@ -196,24 +224,6 @@ def _discover(parsed: argparse.Namespace) -> int:
     for store in begin.discover(*parsed.names):
         _say(json.dumps(store) if parsed.json else store)
     return 0
-
-
-def __say(parsed: argparse.Namespace, item: Item) -> None:
-    value = item._value
-    if parsed.json:
-        line = {"key": item.full_key, "value": value, "time": item.timestamp}
-        if parsed.formatted:
-            line["formatted"] = item.formatted
-        _say(encode_json(line).decode())
-        return
-    if parsed.formatted or isinstance(value, Bulk):
-        text = item.formatted
-    else:
-        text = value if isinstance(value, str) else encode_json(value).decode()
-    when = ""
-    if parsed.timestamp and item.timestamp is not None:
-        when = datetime.fromtimestamp(item.timestamp).astimezone().isoformat() + " "
-    _say(text if parsed.terse else f"{when}{item.full_key}: {text}")
 
 
 _COMMANDS = {

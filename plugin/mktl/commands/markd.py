@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from co2.api import keep_steady
-from plugin import mktl
-from plugin.mktl import runtime
 from plugin.mktl.commands.ways import add_ways, begin_log, read_ways, stop_on_signals
-from plugin.mktl.daemon import Daemon
-from plugin.mktl.description import check_items, check_store
-from plugin.mktl.home import home, read_configuration, save_configuration
+from plugin.mktl.keeping.home import home, read_configuration, save_configuration
+from plugin.mktl.serving.daemon import Daemon
+from plugin.mktl.serving.subclass import find_class
+from plugin.mktl.values.description import check_items, check_store
+from plugin.mktl.work import runtime
 
 _EPILOG = """examples:
     co2-markd rosebud innocence
@@ -51,23 +51,6 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def find_class(module: str, name: str) -> type[Daemon]:
-    """Import the subclass; its module may `import mktl`, and is given this package by that name.
-
-    Raises:
-        ImportError, AttributeError, TypeError: it is not there, or no subclass.
-    """
-    if not module:
-        return Daemon
-    sys.path.insert(0, str(Path.cwd()))
-    if importlib.util.find_spec("mktl") is None:
-        sys.modules["mktl"] = mktl
-    found = getattr(importlib.import_module(module), name)
-    if not (isinstance(found, type) and issubclass(found, Daemon)):
-        raise TypeError(f"{module}.{name} is no subclass of Daemon")
-    return found
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run until a signal."""
     parsed = make_parser().parse_args(arguments)
@@ -85,23 +68,37 @@ def _run(parsed: argparse.Namespace) -> int:
 
     reactor: Any = installed
     keep_steady(reactor)
-    daemons: list[Daemon] = []
     status: list[int] = []
+    ending: list[bool] = []
+
+    def begin() -> None:
+        runtime.use(reactor)
+        making = deferToThread(_make, parsed)
+        making.addCallbacks(started, failed)
+        reactor.addSystemEventTrigger("before", "shutdown", end, making)
+
+    def started(daemon: Daemon) -> Daemon:
+        daemon.stopped.addCallback(stopped)
+        ports = {name: where["rep"] for name, where in daemon.where.items()}
+        print(f"serving {daemon.name} {daemon.alias} {ports}", flush=True)  # noqa: T201
+        return daemon
 
     def failed(failure: Any) -> None:
         status.append(1)
         print(f"co2-markd: {failure.getErrorMessage()}", file=sys.stderr)  # noqa: T201
-        reactor.stop()
+        stopped(None)
 
-    def begin() -> None:
-        runtime.use(reactor)
-        deferToThread(_make, parsed).addCallbacks(started, failed)
+    def stopped(_: None) -> None:
+        """The start failed, or the daemon's own code has stopped it."""
+        if not ending:
+            reactor.stop()
 
-    def started(daemon: Daemon) -> None:
-        daemons.append(daemon)
-        reactor.addSystemEventTrigger("before", "shutdown", deferToThread, daemon.stop)
-        ports = {name: where["rep"] for name, where in daemon.where.items()}
-        print(f"serving {daemon.name} {daemon.alias} {ports}", flush=True)  # noqa: T201
+    def end(making: Deferred[Daemon | None]) -> Deferred[Any]:
+        """Stop the daemon, once it has started: its thread waits for the reactor until then."""
+        ending.append(True)
+        return making.addCallback(
+            lambda daemon: None if daemon is None else deferToThread(daemon.stop)
+        )
 
     reactor.callWhenRunning(begin)
     stop_on_signals(reactor)

@@ -10,10 +10,10 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from co2.api import keep_steady
-from plugin.mktl import runtime
 from plugin.mktl.commands.ways import add_ways, begin_log, read_ways, stop_on_signals
-from plugin.mktl.home import home
-from plugin.mktl.registry import Registry
+from plugin.mktl.keeping.home import home
+from plugin.mktl.serving.registry import Registry
+from plugin.mktl.work import runtime
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
+from types import FrameType
 from typing import Any
 
 from twisted.logger import (
@@ -15,8 +17,8 @@ from twisted.logger import (
     textFileLogObserver,
 )
 
-from plugin.mktl.begin import discovery_interface
-from plugin.mktl.ports import Ways
+from plugin.mktl.client.begin import discovery_interface
+from plugin.mktl.net.ports import Ways
 
 
 def add_ways(parser: argparse.ArgumentParser) -> None:
@@ -60,14 +62,18 @@ def begin_log() -> None:
 
 
 def stop_on_signals(reactor: Any) -> None:
-    """Let SIGTERM and SIGINT end the reactor in order; a second one changes nothing."""
+    """Let SIGTERM and SIGINT end the reactor in order; a second one ends the process at once.
+
+    That loses nothing: what was acknowledged is on disk.
+    """
     ending = False
 
-    def stop() -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
         nonlocal ending
-        if not ending:
-            ending = True
-            reactor.stop()
+        if ending:
+            os._exit(128 + number)
+        ending = True
+        reactor.callFromThread(reactor.stop)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: reactor.callFromThread(stop))
+        signal.signal(number, stop)

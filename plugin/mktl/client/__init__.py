@@ -1,0 +1,1 @@
+"""Finding stores and their items."""

@@ -1,0 +1,1 @@
+"""What lies between mKTL and co2: news, other hosts' items, values on XML-RPC."""

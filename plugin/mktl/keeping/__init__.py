@@ -1,0 +1,1 @@
+"""What is on disk: the home's files, persistent values, history."""

@@ -1,0 +1,1 @@
+"""Sockets: ZeroMQ's over Twisted, ports, discovery, the way to a daemon."""

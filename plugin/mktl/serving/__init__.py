@@ -1,0 +1,1 @@
+"""Daemons and the registry: who owns items, and who knows the owners."""
