@@ -119,6 +119,7 @@ def test_unpacked_nothing_leads_out(things):
     ("things", "names"),
     [
         ([found(b"/a", "l", b"b/../.."), found(b"/a/x", piece=b"1")], ["top/host/files/a"]),
+        ([found(b"/a", piece=b"1"), found(b"/a/x", "l", b"x")], ["top/host/files/a"]),
         ([found(b"manifest.json", piece=b"{}")], []),
         ([found(b"commands/uname", piece=b"Linux")], ["top/host/commands/uname"]),
         ([found(b"/h", "h", b"/nowhere")], []),
@@ -126,7 +127,7 @@ def test_unpacked_nothing_leads_out(things):
     ],
 )
 def test_what_a_host_may_not_send(things, names):
-    """Nothing comes below a link, beside files and commands, or as a name of what is not there."""
+    """Nothing comes below a link or file, beside files and commands, or as a name of what is not there."""
     host = Host()
     host.say(*things)
     with host.tar() as tar:

@@ -41,7 +41,15 @@ def test_any_value_survives_the_new_syntax(value):
     assert repr(ClassAd(repr(ad))) == repr(ad)
 
 
-@given(VALUES)
+def ends_in_a_backslash(value, inner=False):
+    """Tell whether a text within a list or an ad does: the old syntax cannot say that."""
+    if isinstance(value, str):
+        return inner and value.endswith("\\")
+    items = value.values() if isinstance(value, dict) else value
+    return isinstance(value, dict | list) and any(ends_in_a_backslash(item, True) for item in items)
+
+
+@given(VALUES.filter(lambda value: not ends_in_a_backslash(value)))
 def test_any_value_survives_the_wire(value):
     """What an ad holds is what comes out of a message, exactly."""
     ad = ClassAd({"v": value})

@@ -2,8 +2,9 @@
 
 What this decides: names, links, and what is stored already. Nothing that a host says is trusted:
 names lose `..` and leading slashes, links are turned so that they stay within the host's own
-files, nothing lies below a link, a hard link leads to a file that is there, and an object is
-stored once. So whoever unpacks the archive, with whatever, gets nothing outside of its folder.
+files, nothing lies below what is no directory, a hard link leads to a file that is there, and an
+object is stored once. So whoever unpacks the archive, with whatever, gets nothing outside of its
+folder.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ class Placing:
         name = self.name(found.path)
         if self._has(name, found):
             return STORED
-        if self._below_link(name):
-            return "it is said to lie below a link"
+        if self._below_other(name):
+            return "it is said to lie below what is no directory"
         if found.kind != "d" and name in self._folders:
             return "it is said to be no directory, and something lies below it"
         if found.kind == "h" and not self._is_file(self.name(found.text)):
@@ -72,6 +73,8 @@ class Placing:
         self._cut.pop(name, None)
         if kind == "l":
             self._links.add(name)
+        elif kind == "d":
+            self._folders.add(name)
 
     def member(self, found: Found, size: int | None = None) -> Member:
         """Give the member that an object becomes.
@@ -108,10 +111,11 @@ class Placing:
             return True
         return bool(found.left_out) and self._cut.get(name, -1) >= found.total
 
-    def _below_link(self, name: bytes) -> bool:
+    def _below_other(self, name: bytes) -> bool:
         at = name.find(b"/", len(self.prefix) + 1)
         while at >= 0:
-            if name[:at] in self._links:
+            above = name[:at]
+            if (above in self._whole or above in self._cut) and above not in self._folders:
                 return True
             at = name.find(b"/", at + 1)
         return False
