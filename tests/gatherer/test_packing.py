@@ -127,7 +127,7 @@ def test_unpacked_nothing_leads_out(things):
     ],
 )
 def test_what_a_host_may_not_send(things, names):
-    """Nothing comes below a link or file, beside files and commands, or as a name of what is not there."""
+    """Nothing below a link or file, beside files and commands, or named after what is not there."""
     host = Host()
     host.say(*things)
     with host.tar() as tar:
