@@ -80,7 +80,14 @@ class Uplink:
             self._backoff(),
             self._proof,
             self._take,
-            HandedCalls(self._peer(), self._proof, self._refuse_call, base.settings.send_timeout),
+            HandedCalls(
+                self._peer(),
+                self._proof,
+                self._refuse_call,
+                base.settings.send_timeout,
+                base.reactor,
+                self._backoff,
+            ),
             self._register_again,
             base.settings.send_timeout,
         )
