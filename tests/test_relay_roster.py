@@ -261,9 +261,9 @@ def test_the_last_registrant_is_the_last_one_by_any_clock():
 def test_times_of_delivery_follow_a_clock_that_is_set(jump):
     """A receipt tells the time that the clock showed, before and after."""
     presence = Book().enter()
-    presence.progress(1, 1e9)
-    presence.progress(2, 1e9 + jump)
-    presence.progress(3, 1e9 + jump + 10.0)
+    presence.progress.note(1, 1e9)
+    presence.progress.note(2, 1e9 + jump)
+    presence.progress.note(3, 1e9 + jump + 10.0)
     found = [presence.delivered_at(seq) for seq in (1, 2, 3)]
     assert found == [1e9, 1e9 + jump, 1e9 + jump + 10.0]
 

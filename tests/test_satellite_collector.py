@@ -69,7 +69,9 @@ class Loop:
             Backoff(lambda: 0.999999, first=1.0, longest=8.0),
             self.proof,
             self.take,
-            HandedCalls(self.answers, self.proof, self.call, 10.0),
+            HandedCalls(
+                self.answers, self.proof, self.call, 10.0, self.clock, lambda: Backoff(lambda: 0.5)
+            ),
             lambda: self.lost.append(1),
             10.0,
         )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from twisted.internet.defer import Deferred, succeed
 
-from co2.errors import Gone, PluginRaised, TransportFailed
+from co2.delivery.backoff import Backoff
+from co2.errors import Denied, Gone, PluginRaised, ShuttingDown, TimedOut, TransportFailed
 from co2.model.hosts import Address
 from co2.satellite.handed_calls import HandedCalls
+from co2.testing.clock import ClockReactor
 from co2.wire.xmlrpc import decode_call, encode_fault, encode_reply
 
 pytestmark = pytest.mark.usefixtures("logged_failures")
@@ -26,7 +28,15 @@ class Host:
         self.runs = 0
         self.sent: list[dict] = []
         self.answers: list[Deferred] = []
-        self.calls = HandedCalls(self, lambda: {"token": "t"}, self.run, 10.0)
+        self.clock = ClockReactor()
+        self.calls = HandedCalls(
+            self,
+            lambda: {"token": "t"},
+            self.run,
+            10.0,
+            self.clock,
+            lambda: Backoff(lambda: 0.999999, first=1.0),
+        )
 
     def run(self, call):
         self.runs += 1
@@ -70,18 +80,60 @@ def test_a_call_that_comes_again_while_it_runs_is_not_run_again():
     assert (host.runs, len(host.sent)) == (1, 1)
 
 
-def test_an_answer_that_did_not_get_through_is_given_again():
+@pytest.mark.parametrize(
+    "lost", [TransportFailed("lost"), TimedOut("late"), ShuttingDown("soon", retry_after=1.0)]
+)
+def test_an_answer_that_did_not_get_through_is_soon_given_again(lost):
+    """Nobody has to ask for it, and meanwhile the call counts as heard."""
+    host = Host()
+    host.calls.take(CALL)
+    host.answers[0].errback(lost)
+    host.clock.advance(0.9)
+    assert (len(host.sent), host.calls.heard) == (1, ["c1"])
+    host.clock.advance(0.2)
+    assert [one["result"] for one in host.sent] == [42, 42]
+    host.answers[1].callback(TAKEN)
+    assert (host.calls.heard, host.runs) == ([], 1)
+    assert host.clock.getDelayedCalls() == []
+
+
+def test_an_answer_that_does_not_get_through_for_long_is_kept():
     """The call is not heard any more, so it comes again; it is not run again."""
     host = Host()
     host.calls.take(CALL)
-    host.answers[0].errback(TransportFailed("lost"))
-    assert host.calls.heard == []
+    for number in range(6):
+        assert host.calls.heard == ["c1"]
+        host.answers[number].errback(TransportFailed("lost"))
+        host.clock.advance(30.0)
+    assert (len(host.sent), host.calls.heard) == (6, [])
     host.result = "another"
     host.calls.take(CALL)
     assert host.runs == 1
-    assert [one["result"] for one in host.sent] == [42, 42]
-    host.answers[1].callback(TAKEN)
+    assert [one["result"] for one in host.sent] == [42] * 7
+    host.answers[6].callback(TAKEN)
     assert host.calls.heard == []
+
+
+def test_an_answer_that_the_relay_refuses_is_not_forced_on_it():
+    """Only what may go better soon is tried at once."""
+    host = Host()
+    host.calls.take(CALL)
+    host.answers[0].callback(encode_fault(Denied("no").as_fault()))
+    host.clock.advance(30.0)
+    assert (len(host.sent), host.calls.heard) == (1, [])
+
+
+def test_nothing_is_tried_after_the_end():
+    """Neither what waits then, nor what fails later, leaves a timer."""
+    host = Host()
+    host.calls.take(CALL)
+    host.calls.take({**CALL, "call": "c2"})
+    host.answers[0].errback(TransportFailed("lost"))
+    host.calls.close()
+    host.answers[1].errback(TransportFailed("closed"))
+    host.clock.advance(30.0)
+    assert len(host.sent) == 2
+    assert host.clock.getDelayedCalls() == []
 
 
 def test_a_caller_that_waits_no_more_ends_it():

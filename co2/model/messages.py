@@ -113,6 +113,10 @@ class Cursor(NamedTuple):
     greeted: bool = True
 
 
+LONGEST_DETAIL = 500
+"""Characters of what an outcome says."""
+
+
 class Outcome(NamedTuple):
     """What became of a message at one satellite, where that is not simply that it got it.
 

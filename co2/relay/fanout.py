@@ -22,10 +22,11 @@ from twisted.logger import Logger
 from co2.errors import Co2Error, UnsupportedValue
 from co2.interfaces import ICourier, IJournal, ILedger
 from co2.model.hosts import HostState
-from co2.model.messages import Cursor, Entry, Message, Outcome
+from co2.model.messages import LONGEST_DETAIL, Cursor, Entry, Message, Outcome
 from co2.model.recent import Recent
 from co2.relay.collecting import Collecting
 from co2.relay.errand import Errand
+from co2.relay.joined import JoinedRelay
 from co2.relay.presence import Presence
 from co2.relay.roster import Roster
 from co2.wire.xmlrpc import encode_members
@@ -33,8 +34,6 @@ from co2.wire.xmlrpc import encode_members
 _TOPICS = 100_000
 _STALE = encode_members({"stale": True})
 _SUPERSEDED = encode_members({"superseded": True})
-_DETAIL = 500
-
 
 OpenCourier = Callable[[Presence, Errand], ICourier]
 """Makes a courier that begins where the presence's `cursor` and `reached` say."""
@@ -77,9 +76,9 @@ class Fanout:
         self._closed = False
         self.collecting = Collecting(journal, clock, make_id)
 
-    def add_courier(self, name: str, courier: ICourier) -> None:
-        """Let somebody else have every message too: a relay that this one has joined."""
-        self._couriers[name] = courier
+    def join(self, relay: JoinedRelay) -> None:
+        """Let a relay that this one has joined have every message too."""
+        self._couriers[relay.ledger_name] = relay.courier
 
     def publish(self, message: Message) -> Deferred[Entry]:
         """Keep a message and see that everybody gets it; fires when it is safe."""
@@ -237,7 +236,7 @@ class Fanout:
     def _settled(self, presence: Presence, entry: Entry, outcome: Any) -> None:
         """Note what a satellite says of a message; most is just that it got it."""
         now = self._now()
-        presence.progress(entry.seq, now)
+        presence.progress.note(entry.seq, now)
         self._keep_cursor(presence)
         if isinstance(outcome, Co2Error):
             self._refuse(presence, entry, outcome.text)
@@ -245,7 +244,7 @@ class Fanout:
         else:
             state, detail = _plugins_said(outcome)
         if state:
-            kept = Outcome(state, detail[:_DETAIL], now, presence.tries)
+            kept = Outcome(state, detail[:LONGEST_DETAIL], now, presence.tries)
             self._ledger.keep_outcome(entry.seq, presence.random, kept)
 
     def _keep_cursor(self, presence: Presence) -> None:

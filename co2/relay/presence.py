@@ -6,7 +6,6 @@ memory: how far it has come, how it answers pings, by which connections it is sp
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 from attrs import define, field
@@ -15,10 +14,7 @@ from twisted.internet.defer import Deferred
 from co2.interfaces import ICourier, IPeer
 from co2.model.hosts import HostState, Registration
 from co2.model.topics import TopicFilter
-
-_STEP = 0.25
-_STEPS = 1000
-"""Times of settling that are remembered of each satellite: seconds between two, and how many."""
+from co2.relay.progress import Progress
 
 PUSHED = frozenset({HostState.ONLINE, HostState.AWAY})
 """States of satellites whose callback is known to work, or to have worked."""
@@ -86,7 +82,7 @@ class Presence:
     idle_lines: list[IPeer] = field(factory=list)
     courier: ICourier | None = None
     topics: TopicFilter = field(init=False)
-    _progress: deque[tuple[int, float]] = field(init=False, factory=lambda: deque(maxlen=_STEPS))
+    progress: Progress = field(init=False, factory=Progress)
 
     def __attrs_post_init__(self) -> None:
         self.topics = TopicFilter(self.registration.topics)
@@ -106,29 +102,42 @@ class Presence:
         """How often the next message was tried in vain."""
         return 0 if self.courier is None else int(self.courier.tries)
 
-    def progress(self, seq: int, now: float) -> None:
-        """Note that a message is settled; a few such times a second are remembered.
-
-        Args:
-            seq: its number.
-            now: UNIX seconds, for its receipt.
-        """
-        # A wall clock that is set back begins a new step too.
-        if not self._progress or abs(now - self._progress[-1][1]) > _STEP:
-            self._progress.append((seq, now))
-        else:
-            self._progress[-1] = (seq, self._progress[-1][1])
-
     def delivered_at(self, seq: int) -> float:
-        """Tell when a message was settled, to a fraction of a second; 0.0 if that is forgotten."""
-        if not self._progress or seq < self._progress[0][0]:
-            return 0.0
-        return next((time for reached, time in self._progress if reached >= seq), 0.0)
+        """Tell when a message was settled; see `Progress.time_of`."""
+        return self.progress.time_of(seq)
+
+    @property
+    def obstacle(self) -> str:
+        """Why nothing gets to it for now; empty if nothing is in the way."""
+        if self.trouble or self.state is not HostState.AWAY:
+            return self.trouble
+        return "it is away: its lease has ended"
+
+    @property
+    def remark(self) -> str:
+        """What is to be said of a message that just waits for it."""
+        collects = self.state is HostState.POLL
+        return "it collects its messages itself, and has not yet" if collects else ""
 
     @property
     def random(self) -> str:
         """Who it is."""
         return self.registration.random
+
+    @property
+    def ledger_name(self) -> str:
+        """What its cursor and outcomes are kept under."""
+        return self.registration.random
+
+    @property
+    def host_id(self) -> str:
+        """Who and where it is."""
+        return str(self.registration.host_id)
+
+    @property
+    def nick(self) -> str:
+        """What people call it."""
+        return self.registration.nick
 
     @property
     def state(self) -> HostState:

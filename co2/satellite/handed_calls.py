@@ -1,7 +1,8 @@
 """Calls that the relay has handed out to this host: each is run once, and answered.
 
-An answer that does not get through is kept. The relay is not told any more that the call was heard,
-so it hands it out again, and then it is answered by what was kept.
+An answer that does not get through is posted again, six times in all with growing waits, and kept.
+From then on the relay is not told any more that the call was heard, so it hands it out again when
+it can, and gets what was kept.
 """
 
 from __future__ import annotations
@@ -9,16 +10,32 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.internet.defer import Deferred, ensureDeferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from co2.errors import Co2Error, Gone, InternalError, UnsupportedValue
-from co2.interfaces import IPeer
+from co2.errors import (
+    Co2Error,
+    Gone,
+    InternalError,
+    RetryLater,
+    TimedOut,
+    TransportFailed,
+    UnsupportedValue,
+)
+from co2.interfaces import IBackoff, IPeer
 from co2.model.recent import Recent
 from co2.wire.xmlrpc import decode_reply, encode_call
 
 _MOST_KEPT = 100
 """Answers that are kept: as many calls as a relay keeps for one host."""
+
+_TRIES = 6
+"""Posts of one answer at most; then the call may come again."""
+
+_AGAIN = (TransportFailed, TimedOut, RetryLater)
+"""What may go better soon."""
 
 Answer = dict[str, Any]
 
@@ -32,6 +49,8 @@ class HandedCalls:
         proof: gives 'host_id' and 'token', as they are now.
         run: runs `{'method', 'params', 'caller'}`; gives its result, or a Deferred.
         timeout: seconds for the relay to take an answer.
+        clock: for waiting after a failure.
+        backoff: makes what says how long, for one answer.
     """
 
     _log = Logger()
@@ -42,11 +61,17 @@ class HandedCalls:
         proof: Callable[[], dict[str, Any]],
         run: Callable[[Mapping[str, Any]], Any],
         timeout: float,
+        clock: IReactorTime,
+        backoff: Callable[[], IBackoff],
     ) -> None:
         self._peer = peer
         self._proof = proof
         self._run = run
         self._timeout = timeout
+        self._clock = clock
+        self._backoff = backoff
+        self._closed = False
+        self._waits: set[Deferred[None]] = set()
         self._busy: set[str] = set()
         self._unsent: Recent[str, Answer] = Recent(_MOST_KEPT)
 
@@ -64,6 +89,9 @@ class HandedCalls:
 
     def close(self) -> Deferred[None]:
         """Answer nothing any more."""
+        self._closed = True
+        for wait in list(self._waits):
+            wait.cancel()
         return self._peer.close()
 
     async def _work_off(self, number: str, call: Mapping[str, Any]) -> None:
@@ -80,9 +108,8 @@ class HandedCalls:
             return _as_answer(error)
 
     async def _send(self, number: str, answer: Answer) -> None:
-        body = self._encode(number, answer)
         try:
-            decode_reply(await self._peer.post((body,), self._timeout))
+            await self._post_until_taken(number, answer)
         except Gone:
             self._log.debug("nobody waits any more for the answer of call {call}", call=number)
         except Co2Error as error:
@@ -90,6 +117,38 @@ class HandedCalls:
             self._log.warn("a call's answer was not taken: {why}", why=error.text)
             return
         self._unsent.forget(number)
+
+    async def _post_until_taken(self, number: str, answer: Answer) -> None:
+        """Post an answer, again and again for a while if it does not get through.
+
+        Raises:
+            Gone: nobody waits for it.
+            Co2Error: it was not taken.
+        """
+        backoff = self._backoff()
+        for left in reversed(range(_TRIES)):
+            # Written anew: the host may have registered again meanwhile.
+            body = self._encode(number, answer)
+            try:
+                decode_reply(await self._peer.post((body,), self._timeout))
+                return
+            except _AGAIN:
+                if not left or not await self._may_try_again(backoff.next()):
+                    raise
+
+    async def _may_try_again(self, seconds: float) -> bool:
+        """Wait; tell whether there is still somebody to try."""
+        if self._closed:
+            return False
+        wait: Deferred[None] = deferLater(self._clock, seconds)
+        self._waits.add(wait)
+        try:
+            await wait
+        except CancelledError:
+            return False
+        finally:
+            self._waits.discard(wait)
+        return True
 
     def _encode(self, number: str, answer: Answer) -> bytes:
         request = {**self._proof(), "call": number}

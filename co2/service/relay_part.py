@@ -107,7 +107,12 @@ class RelayPart:
                 self.intake,
                 self.fanout,
                 Receipts(
-                    self.journal, self.journal, self.roster, self.admission, self.fanout.wants
+                    self.journal,
+                    self.journal,
+                    self.roster,
+                    self.admission,
+                    self.fanout.wants,
+                    lambda: [uplink.joined for uplink in self._uplinks],
                 ),
                 Calling(self.roster, self.lines, self.fanout.collecting),
                 base.reactor,
@@ -125,7 +130,7 @@ class RelayPart:
                 self._base, upstream, self.journal, self.intake.take_relayed, WRITTEN_AHEAD, BATCH
             )
             self._uplinks.append(uplink)
-            self.fanout.add_courier(uplink.name, uplink.courier)
+            self.fanout.join(uplink.joined)
             uplink.start()
         self._pruning.clock = self._base.reactor
         self._pruning.start(_PRUNE_EVERY)
@@ -168,7 +173,9 @@ class RelayPart:
 
     def _prune(self) -> None:
         cursors = {presence.random: presence.settled for presence in self.roster}
-        cursors.update((uplink.name, uplink.courier.cursor) for uplink in self._uplinks)
+        for uplink in self._uplinks:
+            uplink.keep_cursor()
+            cursors[uplink.joined.ledger_name] = uplink.joined.settled
         self.journal.prune(self._base.surroundings.now(), cursors)
 
     def _changed(self, presence: Presence) -> None:

@@ -195,7 +195,14 @@ class SatellitePart:
             self._backoff(),
             proof,
             lambda message: self.inbox.take(message, *source),
-            HandedCalls(open_peer(), proof, self._procedures.collected, timeout),
+            HandedCalls(
+                open_peer(),
+                proof,
+                self._procedures.collected,
+                timeout,
+                base.reactor,
+                self._backoff,
+            ),
             lambda: self.enrolment.register_again() if self.enrolment is not None else None,
             timeout,
         )

@@ -1,7 +1,7 @@
 """A relay that joins another one: it registers there, passes on what it has, and takes what comes.
 
 Wiring only. What has passed the other relay already is not sent back; loops and repeats are the
-intake's matter.
+intake's matter. What that relay refuses is in the ledger, for receipts.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from co2.delivery.backoff import Backoff
 from co2.delivery.courier import Courier
 from co2.delivery.outcomes import retry_as_told
 from co2.errors import Co2Error, MethodNotFound, NotRegistered, Spoofed
-from co2.model.messages import Cursor, Entry
+from co2.model.messages import LONGEST_DETAIL, Cursor, Entry, Outcome
 from co2.model.settings import UpstreamSetting
+from co2.relay.joined import JoinedRelay
 from co2.satellite.collector import Collector
 from co2.satellite.enrolment import Enrolment
 from co2.satellite.handed_calls import HandedCalls
@@ -50,27 +51,28 @@ class Uplink:
         window: int,
         batch: int,
     ) -> None:
-        self.name = f"upstream {upstream.address}"
         self._base = base
         self._journal = journal
         self._take = take
-        self._relay_id = ""
         self._token = notify_token(base.identity, upstream.address)
         self._authorization = b"Bearer " + upstream.secret.encode()
         self._address = upstream.address
-        self.courier = Courier(
+        name = f"upstream {upstream.address}"
+        began = self._kept = self._began_at(name)
+        courier = Courier(
             journal,
             self._peer(),
             base.reactor,
             self._backoff(),
             method="relay.relay",
             settled=self._settled,
+            missed=self._missed,
             wants=self._wants,
             retry=self._retry,
             window=window,
             batch=batch,
             timeout=base.settings.send_timeout,
-            after=self._began_at(),
+            after=began.seq,
         )
         self._collector = Collector(
             self._peer(),
@@ -78,7 +80,14 @@ class Uplink:
             self._backoff(),
             self._proof,
             self._take,
-            HandedCalls(self._peer(), self._proof, self._refuse_call, base.settings.send_timeout),
+            HandedCalls(
+                self._peer(),
+                self._proof,
+                self._refuse_call,
+                base.settings.send_timeout,
+                base.reactor,
+                self._backoff,
+            ),
             self._register_again,
             base.settings.send_timeout,
         )
@@ -91,6 +100,9 @@ class Uplink:
             base.settings.send_timeout,
             stands=self._collector.follow,
         )
+        self.joined = JoinedRelay(
+            name, upstream.address, began.joined, courier, lambda: self._enrolment.trouble
+        )
 
     def start(self) -> None:
         """Join the other relay, and stay joined."""
@@ -100,7 +112,7 @@ class Uplink:
     def stop(self) -> Deferred[Any]:
         """Take leave."""
         return gatherResults(
-            [self.courier.close(), self._collector.close(), self._enrolment.stop()]
+            [self.joined.courier.close(), self._collector.close(), self._enrolment.stop()]
         )
 
     def _proof(self) -> dict[str, Any]:
@@ -109,19 +121,36 @@ class Uplink:
     def _register_again(self) -> None:
         self._enrolment.register_again()
 
-    def _began_at(self) -> int:
-        known = self._journal.cursors().get(self.name)
+    def keep_cursor(self) -> None:
+        """Write how far the other relay is: also past what it is not to have, which nobody tells.
+
+        Another run of this relay does not know who the other one is until it has asked, and could
+        not tell by `hops` that it has those.
+        """
+        joined = self.joined
+        cursor = Cursor(joined.joined, joined.settled)
+        if cursor != self._kept:
+            self._kept = cursor
+            self._journal.keep_cursor(joined.ledger_name, cursor)
+
+    def _began_at(self, name: str) -> Cursor:
+        known: Cursor | None = self._journal.cursors().get(name)
         if known is not None:
-            return int(known.seq)
+            return known
         last = int(self._journal.last_seq)
-        self._journal.keep_cursor(self.name, Cursor(last, last))
-        return last
+        self._journal.keep_cursor(name, Cursor(last, last))
+        return Cursor(last, last)
 
     def _wants(self, entry: Entry) -> bool:
-        return self._relay_id not in entry.message.hops
+        return self.joined.wants(entry)
 
     def _settled(self, entry: Entry, outcome: Any) -> None:
+        now = self._base.surroundings.now()
+        self.joined.progress.note(entry.seq, now)
+        self.keep_cursor()
         if isinstance(outcome, Co2Error):
+            kept = Outcome("refused", outcome.text[:LONGEST_DETAIL], now, 0)
+            self._journal.keep_outcome(entry.seq, self.joined.ledger_name, kept)
             self._log.warn(
                 "the relay {address} refused message {id} of {author}: {why}",
                 address=self._address,
@@ -129,7 +158,13 @@ class Uplink:
                 author=entry.message.host_id,
                 why=outcome.text,
             )
-        self._journal.keep_cursor(self.name, Cursor(0, self.courier.cursor))
+
+    def _missed(self, count: int) -> None:
+        self._log.warn(
+            "the relay {address} missed {count} messages that were forgotten before it had them",
+            address=self._address,
+            count=count,
+        )
 
     def _retry(self, error: Co2Error) -> float | None:
         if isinstance(error, NotRegistered | Spoofed):
@@ -138,10 +173,10 @@ class Uplink:
         return retry_as_told(error)
 
     def _enrolled(self, answer: dict[str, Any]) -> None:
-        self._relay_id = str(answer.get("relay_id", ""))
+        self.joined.relay_id = str(answer.get("relay_id", ""))
         proof = {"via": answer["host_id"], "token": answer["token"]}
-        self.courier.readdress(encode_members(proof))
-        self.courier.resume()
+        self.joined.courier.readdress(encode_members(proof))
+        self.joined.courier.resume()
 
     def _notified(self, message: Mapping[str, Any]) -> Deferred[Any]:
         return maybeDeferred(self._take, message).addCallback(
