@@ -74,6 +74,13 @@ def test_a_store_is_a_read_only_mapping(store: mktl.Store) -> None:
     assert "unitclient" in repr(store)
 
 
+def test_an_item_that_cannot_be_read_is_found_again(store: mktl.Store) -> None:
+    """To look it up asks nobody for its value, the second time neither."""
+    assert mktl.get("unitclient.secret") is item("secret") is store["secret"]
+    with pytest.raises(RuntimeError, match=r"GET of unitclient\.secret failed: NotAllowed"):
+        item("secret").get()
+
+
 def test_what_was_set_is_read_back(store: mktl.Store) -> None:
     """By get, by value, and by comparing the item."""
     number, string = item("number"), item("string")
@@ -291,6 +298,10 @@ def test_the_commands_options(store: mktl.Store, capsys: Any) -> None:
     watched = mark_("watch", "unitclient.noyes", "--count", "1", "--no-timestamp")
     assert watched[1] == "unitclient.noyes: Yes\n"
     assert "rw" in mark_("list", "unitclient.noyes")[1]
+    status, told, said = mark_("get", "unitclient")
+    shown = {line.partition(":")[0] for line in told.splitlines()}
+    assert {f"unitclient.{key}" for key in UNIT} - shown == {"unitclient.secret"}, said
+    assert (status, said.count("\n"), "unitclient.secret" in said) == (1, 1, True)
     for wrong, why in (
         (("set", "unitclient.number=1", "--serial", "--no-wait"), "--no-wait"),
         (("get", "unitclient.angle", "-u", "degrees", "--unformatted"), "--unformatted"),
