@@ -218,6 +218,23 @@ def test_callbacks_come_before_a_set_returns(store: mktl.Store) -> None:
     assert found[2] >= before
 
 
+def test_a_set_is_told_of_its_callbacks(store: mktl.Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for them without looking again and again: each of 300 has come when it returns."""
+    string, seen = item("string"), []
+
+    def callback(one: mktl.Item, value: Any, timestamp: float) -> None:
+        seen.append(value)
+
+    def sleep(seconds: float) -> None:
+        pytest.fail("it looks again and again")
+
+    string.register(callback)
+    monkeypatch.setattr(time, "sleep", sleep)
+    for number in range(300):
+        string.value = str(number)
+        assert seen[-1] == str(number)
+
+
 def test_sets_without_waiting(store: mktl.Store) -> None:
     """A thousand at once, each with its outcome; some that nobody answers."""
     number = item("number")

@@ -91,6 +91,8 @@ class Asking:
         self._joined: float | None = None
         self._trusted = False
         self._heard = 0
+        self._told = 0  # news that callbacks were told of: they are under way by then
+        self._telling = threading.Condition()
         if subscribe:
             self.subscribe(prime=False)
 
@@ -168,6 +170,9 @@ class Asking:
         self._trusted = True
         self._take(payload)
         self._call_back()
+        with self._telling:
+            self._told += 1
+            self._telling.notify_all()
 
     def _gap(self, joined: bool) -> None:
         self._trusted = False
@@ -183,17 +188,16 @@ class Asking:
             pending = Pending()
             runtime.soon(lambda: self._order_later(value, reply).addBoth(pending.settle))
             return pending
-        heard = self._heard
+        told = self._told
         answer = runtime.run(self._order_later, value, True)
         if self._callbacks:
-            self._wait_for_callbacks(heard)
+            self._wait_for_callbacks(told)
         return answer.get("value")
 
-    def _wait_for_callbacks(self, heard: int) -> None:
+    def _wait_for_callbacks(self, told: int) -> None:
         """Let the callbacks of the value that was set come first, as far as they are on the way."""
-        end = time.monotonic() + _NEWS_WITHIN
-        while self._heard == heard and time.monotonic() < end:
-            time.sleep(0.001)
+        with self._telling:
+            self._telling.wait_for(lambda: self._told != told, _NEWS_WITHIN)
         if self._callbacks is not None and threading.current_thread().name == "MainThread":
             self._callbacks.idle.wait(1.0)
 
