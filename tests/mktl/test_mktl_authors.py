@@ -252,10 +252,18 @@ def test_items_of_one_value_are_two(memory: Memory) -> None:
 
 def test_a_daemon_tells_that_it_has_stopped(memory: Memory) -> None:
     """Its own code may stop it: who runs it hears of it."""
-    daemon = memory.start()
+    seen: list[bool] = []
+
+    class Cleaning(Daemon):
+        def cleanup(self) -> None:
+            seen.append(self.shutdown.wait(0))
+
+    daemon = memory.start(kind=Cleaning)
     assert isinstance(daemon.stopped, Deferred) and not daemon.stopped.called
+    assert not daemon.shutdown.is_set()
     daemon.stop()
     assert daemon.stopped.called
+    assert seen == [True]  # an author's threads are told before their devices are let go
 
 
 def test_a_class_may_import_mktl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,11 +24,26 @@ from plugin.mktl.work import runtime
 pytestmark = pytest.mark.process
 
 
+HANGS = """
+import threading
+from plugin import mktl
+
+class Hangs(mktl.Item):
+    def perform_set(self, value):
+        threading.Event().wait()
+
+class Daemon(mktl.Daemon):
+    def setup(self):
+        self.add_item(Hangs, 'hangs')
+"""
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mktl.Store]:
     """A store that is found with an empty cache and no registry."""
     folder = tmp_path_factory.mktemp("client")
-    with Markd(folder / "daemon", "unitclient", UNIT):
+    items = {**UNIT, "hangs": {"type": "numeric"}}
+    with Markd(folder / "daemon", "unitclient", items, module=HANGS):
         home(folder / "client")
         yield mktl.get("unitclient")
         runtime.current().run(forget_links, runtime.current())
@@ -246,6 +261,17 @@ def test_sets_without_waiting(store: mktl.Store) -> None:
         refused.wait(20)
     number.set(5, reply=False)
     eventually(lambda: number.get(refresh=True), lambda value: value == 5)
+
+
+def test_an_item_has_its_own_patience(store: mktl.Store) -> None:
+    """What was heard and is not done in `timeout` seconds fails; other items keep theirs."""
+    hangs = item("hangs")
+    assert hangs.timeout == item("number").timeout == 120
+    hangs.timeout = 0.2
+    with pytest.raises(TimeoutError, match=r"SET @ 127\.0\.0\.1:\d+: no answer in time"):
+        hangs.set(1)
+    assert hangs.get(refresh=True) is None
+    assert item("number").timeout == 120
 
 
 def test_the_old_dialect_serves_our_client_too(store: mktl.Store) -> None:

@@ -81,6 +81,7 @@ class Asking:
     key: str
     full_key: str
     authoritative: bool
+    timeout: float
     _value: Any
     _time: float | None
     _callbacks: Callbacks | None
@@ -155,7 +156,9 @@ class Asking:
     def _fetch_later(self, refresh: bool) -> Deferred[Any]:
         payload = Payload.of({"refresh": True} if refresh else {})
         heard, asked = self._heard, time.monotonic()
-        answer = self._link.ask(Request(b"", "GET", self.full_key, payload))
+        answer = self._link.ask(
+            Request(b"", "GET", self.full_key, payload), done_within=self.timeout
+        )
         return answer.addCallback(self._answered, heard, asked)
 
     def _answered(self, payload: Payload, heard: int, asked: float) -> None:
@@ -210,7 +213,7 @@ class Asking:
             self._trusted = self._trusted or (self._heard != heard and self._joined is not None)
             return payload
 
-        return self._link.ask(request).addCallback(answered)
+        return self._link.ask(request, done_within=self.timeout).addCallback(answered)
 
     def _shown(self) -> Any:
         raise NotImplementedError
