@@ -25,6 +25,7 @@ publish_rate = 10.0
 # at the relay can send one. True lets every host; calls of mktl.mktl.set need `call` in any case.
 accept_sets: list[str] | bool = []
 
-# History of every item, and the days that single values, minutes and hours are kept.
+# History of every item, and the days that single values, minutes and hours are kept; only days
+# that have values count, so that no clock that jumps deletes anything.
 keep_history = True
 history_days = (7, 90, 3650)

@@ -27,6 +27,7 @@ discovery.REGISTRY_PORT, discovery.DAEMON_PORT = map(int, sys.argv[1:3])
 async def main(reactor):
     mktl.use(reactor)
     item = await mktl.get_later("unitasync.number")
+    assert await mktl.get_later("unitasync.number") is item
     news = []
     def heard(item, value, time):
         news.append(value)

@@ -225,12 +225,45 @@ def test_two_daemons_of_a_store_share_it(memory: Memory) -> None:
     third.stop()
 
 
+def test_items_of_one_value_are_two(memory: Memory) -> None:
+    """Both of two items that watch a third are polled, though they are equal."""
+    polled: list[str] = []
+
+    class Follower(mktl.Item):
+        blocking = False
+
+        def req_poll(self, *event: Any, **named: Any) -> None:
+            polled.append(self.key)
+
+    class Watching(Daemon):
+        def setup(self) -> None:
+            self.add_item(mktl.Item, "number")
+            for key in ("angle", "limited"):
+                self.add_item(Follower, key).watch(self.store["number"])
+                self.store[key].watch(self.store["number"])
+
+    items = {key: {"type": "numeric"} for key in ("angle", "limited", "number")}
+    daemon = memory.start(items, Watching)
+    assert daemon.store["angle"] == daemon.store["limited"]
+    daemon.store["number"].publish(1)
+    assert polled == ["angle", "limited"]
+    daemon.stop()
+
+
 def test_a_daemon_tells_that_it_has_stopped(memory: Memory) -> None:
     """Its own code may stop it: who runs it hears of it."""
-    daemon = memory.start()
+    seen: list[bool] = []
+
+    class Cleaning(Daemon):
+        def cleanup(self) -> None:
+            seen.append(self.shutdown.wait(0))
+
+    daemon = memory.start(kind=Cleaning)
     assert isinstance(daemon.stopped, Deferred) and not daemon.stopped.called
+    assert not daemon.shutdown.is_set()
     daemon.stop()
     assert daemon.stopped.called
+    assert seen == [True]  # an author's threads are told before their devices are let go
 
 
 def test_a_class_may_import_mktl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

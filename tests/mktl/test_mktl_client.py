@@ -24,11 +24,26 @@ from plugin.mktl.work import runtime
 pytestmark = pytest.mark.process
 
 
+HANGS = """
+import threading
+from plugin import mktl
+
+class Hangs(mktl.Item):
+    def perform_set(self, value):
+        threading.Event().wait()
+
+class Daemon(mktl.Daemon):
+    def setup(self):
+        self.add_item(Hangs, 'hangs')
+"""
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mktl.Store]:
     """A store that is found with an empty cache and no registry."""
     folder = tmp_path_factory.mktemp("client")
-    with Markd(folder / "daemon", "unitclient", UNIT):
+    items = {**UNIT, "hangs": {"type": "numeric"}}
+    with Markd(folder / "daemon", "unitclient", items, module=HANGS):
         home(folder / "client")
         yield mktl.get("unitclient")
         runtime.current().run(forget_links, runtime.current())
@@ -72,6 +87,13 @@ def test_a_store_is_a_read_only_mapping(store: mktl.Store) -> None:
     with pytest.raises(KeyError):
         store["nothing"]
     assert "unitclient" in repr(store)
+
+
+def test_an_item_that_cannot_be_read_is_found_again(store: mktl.Store) -> None:
+    """To look it up asks nobody for its value, the second time neither."""
+    assert mktl.get("unitclient.secret") is item("secret") is store["secret"]
+    with pytest.raises(RuntimeError, match=r"GET of unitclient\.secret failed: NotAllowed"):
+        item("secret").get()
 
 
 def test_what_was_set_is_read_back(store: mktl.Store) -> None:
@@ -211,6 +233,23 @@ def test_callbacks_come_before_a_set_returns(store: mktl.Store) -> None:
     assert found[2] >= before
 
 
+def test_a_set_is_told_of_its_callbacks(store: mktl.Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for them without looking again and again: each of 300 has come when it returns."""
+    string, seen = item("string"), []
+
+    def callback(one: mktl.Item, value: Any, timestamp: float) -> None:
+        seen.append(value)
+
+    def sleep(seconds: float) -> None:
+        pytest.fail("it looks again and again")
+
+    string.register(callback)
+    monkeypatch.setattr(time, "sleep", sleep)
+    for number in range(300):
+        string.value = str(number)
+        assert seen[-1] == str(number)
+
+
 def test_sets_without_waiting(store: mktl.Store) -> None:
     """A thousand at once, each with its outcome; some that nobody answers."""
     number = item("number")
@@ -222,6 +261,17 @@ def test_sets_without_waiting(store: mktl.Store) -> None:
         refused.wait(20)
     number.set(5, reply=False)
     eventually(lambda: number.get(refresh=True), lambda value: value == 5)
+
+
+def test_an_item_has_its_own_patience(store: mktl.Store) -> None:
+    """What was heard and is not done in `timeout` seconds fails; other items keep theirs."""
+    hangs = item("hangs")
+    assert hangs.timeout == item("number").timeout == 120
+    hangs.timeout = 0.2
+    with pytest.raises(TimeoutError, match=r"SET @ 127\.0\.0\.1:\d+: no answer in time"):
+        hangs.set(1)
+    assert hangs.get(refresh=True) is None
+    assert item("number").timeout == 120
 
 
 def test_the_old_dialect_serves_our_client_too(store: mktl.Store) -> None:
@@ -291,6 +341,10 @@ def test_the_commands_options(store: mktl.Store, capsys: Any) -> None:
     watched = mark_("watch", "unitclient.noyes", "--count", "1", "--no-timestamp")
     assert watched[1] == "unitclient.noyes: Yes\n"
     assert "rw" in mark_("list", "unitclient.noyes")[1]
+    status, told, said = mark_("get", "unitclient")
+    shown = {line.partition(":")[0] for line in told.splitlines()}
+    assert {f"unitclient.{key}" for key in UNIT} - shown == {"unitclient.secret"}, said
+    assert (status, said.count("\n"), "unitclient.secret" in said) == (1, 1, True)
     for wrong, why in (
         (("set", "unitclient.number=1", "--serial", "--no-wait"), "--no-wait"),
         (("get", "unitclient.angle", "-u", "degrees", "--unformatted"), "--unformatted"),

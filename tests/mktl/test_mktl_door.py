@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from mktl.samples import JSON, bulks, forget_home
 from plugin.mktl.door.pace import Pace
 from plugin.mktl.door.travelling import as_arrived, as_travels
 from plugin.mktl.items.store import forget_store
-from plugin.mktl.keeping.history import Chronicle, History
+from plugin.mktl.keeping.history import DAY, Chronicle, History, Value
 from plugin.mktl.keeping.home import home
 from plugin.mktl.mktl import X_Mktl
 from plugin.mktl.work.runtime import Runtime
@@ -224,8 +226,6 @@ def test_history_is_told(host: Host, reactor: Reactor) -> None:
 def test_sums_say_the_same_as_single_values(values: list[tuple[float, float]]) -> None:
     """Counts, extremes and means of minutes and hours agree with what was written."""
     chronicle = Chronicle(":memory:")
-    from plugin.mktl.keeping.history import Value
-
     chronicle.add([Value("k", when, value) for when, value in values])
     for step in (60, 3600, 7200):
         told = chronicle.tell("k", 0, 2e6, step, 2e6)
@@ -239,16 +239,65 @@ def test_sums_say_the_same_as_single_values(values: list[tuple[float, float]]) -
 
 def test_history_forgets_in_time(reactor: Reactor) -> None:
     """Single values go first, then minutes, then hours; words and arrays are kept as JSON."""
-    chronicle = Chronicle(":memory:", keep=(1, 10, 100))
+    chronicle = Chronicle(":memory:", keep=(1, 2, 3))
     work = Runtime(reactor)
-    history = History(chronicle, reactor, work.in_thread, lambda: 86400 * 5.0)
-    history.add("k", 100.0, 5)
-    history.add("k", 86400 * 4.9, "words")
-    history.add("k", 86400 * 4.95, None)
+    history = History(chronicle, reactor, work.in_thread, lambda: DAY * 5.0)
+    for day in range(4):
+        history.add("k", DAY * day, day)
+    history.add("k", DAY * 4.9, "words")
+    history.add("k", DAY * 4.95, None)
     reactor.advance(1.0)
-    assert result(history.tell("k", 0, 0, 0)) == [[86400 * 4.9, "words"], [86400 * 4.95, None]]
-    assert result(history.tell("k", 0, 0, 60)) == [[60.0, 5.0, 5.0, 5.0, 1]]
+    told = result(history.tell("k", 0, 0, 0))
+    assert told == [[DAY * 3, 3], [DAY * 4.9, "words"], [DAY * 4.95, None]]
+    assert [row[1] for row in chronicle.tell("k", 0, DAY * 9, 60, 0)] == [2, 3]
+    assert [row[1] for row in chronicle.tell("k", 0, DAY * 9, 3600, 0)] == [1, 2, 3]
     result(history.close())
+
+
+def test_a_clock_that_jumps_forgets_no_history() -> None:
+    """A year ahead costs a day for each that is written there; back again, nothing more."""
+    chronicle = Chronicle(":memory:", keep=(7, 7, 7))
+    now = 1000 * DAY
+    for day in range(30):
+        chronicle.add([Value("k", now + day * DAY, day)])
+        chronicle.forget(now + day * DAY)
+    now += 29 * DAY
+    ahead = now + 365 * DAY
+    chronicle.forget(ahead)
+    assert _days(chronicle) == list(range(22, 30))
+    for day in range(3):
+        chronicle.add([Value("k", ahead + day * DAY, 100 + day)])
+        chronicle.forget(ahead + day * DAY)
+    assert _days(chronicle) == [*range(25, 30), 100, 101, 102]
+    for day in range(30, 40):
+        chronicle.add([Value("k", now + (day - 29) * DAY, day)])
+        chronicle.forget(now + (day - 29) * DAY)
+    assert _days(chronicle) == [*range(32, 40), 100, 101, 102]
+    chronicle.add([Value("k", 0.0, 0)])
+    chronicle.forget(0.0)
+    assert _days(chronicle) == [0, *range(32, 40), 100, 101, 102]
+    chronicle.close()
+
+
+def test_a_history_of_before_days_were_noted_is_forgotten_too(tmp_path: Path) -> None:
+    """Its days are found when it is opened."""
+    path = tmp_path / "items.sqlite"
+    written = Chronicle(path, keep=(2, 2, 2))
+    written.add([Value("k", day * DAY, day) for day in range(5)])
+    written.close()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as file:
+        file.execute("DROP TABLE days")
+    opened = Chronicle(path, keep=(2, 2, 2))
+    opened.forget(9 * DAY)
+    assert _days(opened) == [2, 3, 4]
+    opened.close()
+
+
+def _days(chronicle: Chronicle) -> list[int]:
+    """Give what there is: single values, which are the same by the minute and the hour."""
+    single, minutes, hours = (chronicle.tell("k", 0, 2e9, step, 0) for step in (0, 60, 3600))
+    assert [row[1] for row in single] == [row[1] for row in minutes] == [row[1] for row in hours]
+    return [row[1] for row in single]
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 0.2)), max_size=60))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from e2e.processes import PATIENCE
 
-from mktl.processes import Markd, threads_and_memory
+from mktl.processes import ROOT, Markd, threads_and_memory
 from mktl.samples import UNIT
 from mktl.test_mktl_sockets import dial as dial  # a fixture
 
@@ -238,3 +241,86 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path, dial: Dial) 
             for _ in range(20):
                 assert payload(answer(dealer), 5) == {"value": True}
             os.kill(daemon.pid, signal.SIGKILL)
+
+
+STUCK = """
+import threading
+from plugin import mktl
+
+class Stuck(mktl.Item):
+    def perform_get(self):
+        print('blocks', flush=True)
+        threading.Event().wait()
+
+class Daemon(mktl.Daemon):
+    def setup(self):
+        self.add_item(Stuck, 'stuck').poll(1.0)
+"""
+STUCK_CLEANUP = (
+    STUCK
+    + """
+    def cleanup(self):
+        threading.Event().wait()
+"""
+)
+
+
+def test_code_that_blocks_keeps_no_daemon_alive(tmp_path: Path, dial: Dial) -> None:
+    """One signal ends it: in order while a method blocks, and in time while `cleanup` does."""
+    items = {"stuck": {"type": "numeric"}, "kept": {"type": "numeric", "persist": True}}
+    for module, status in ((STUCK, 0), (STUCK_CLEANUP, 1)):
+        for known in (None, 5):
+            with Markd(tmp_path / str(status), "stuck", items, module=module) as daemon:
+                daemon.wait_for("blocks")
+                dealer = dial(zmq.DEALER, daemon.ports["new"][0])
+                dealer.send_multipart([b"a", b"1", b"GET", b"stuck.kept", b"", b""])
+                assert payload(answer(dealer), 5)["value"] == known
+                if known:
+                    continue
+                dealer.send_multipart([b"a", b"1", b"SET", b"stuck.kept", b"", b'{"value":5}'])
+                assert payload(answer(dealer), 5) == {"value": True}
+                assert daemon.stop() == status
+                assert ("not stopped after" in daemon.log) == bool(status)
+
+
+def test_busy_clients_keep_no_daemon_alive(tmp_path: Path, dial: Dial) -> None:
+    """It ends in order while one asks without end, and another does not read its news."""
+    with Markd(tmp_path, "busy", {"text": {"type": "string"}}) as daemon:
+        rep, pub = daemon.ports["new"]
+        asking, stuck = dial(zmq.DEALER, rep), dial(zmq.SUB, pub)
+        stuck.set(zmq.RCVHWM, 1)
+        stuck.subscribe(b"busy.")
+        value = json.dumps({"value": "x" * 100_000}).encode()
+        for number in range(100):
+            text = value.replace(b"x", b"%d" % (number % 10), 1)
+            asking.send_multipart([b"a", b"1", b"SET", b"busy.text", b"", text])
+            answer(asking)
+        for _ in range(20_000):
+            asking.send_multipart([b"a", b"1", b"GET", b"busy._mainpid", b"", b""])
+        assert daemon.stop() == 0
+        assert "not stopped after" not in daemon.log
+
+
+@pytest.mark.parametrize("begin", ["work = runtime.current()", "work = runtime.use(reactor)"])
+def test_a_thread_that_blocks_keeps_no_program_alive(begin: str) -> None:
+    """Neither a script, whose reactor has a thread of its own, nor one that runs its reactor."""
+    program = f"""
+import threading
+from twisted.internet import reactor
+from plugin.mktl.work import runtime
+runtime.THREADS_END_WITHIN = 0.1
+{begin}
+blocks = threading.Event()
+def block():
+    blocks.set()
+    threading.Event().wait()
+work.reactor.callFromThread(work.in_thread, block)
+if work.reactor is reactor:
+    reactor.callWhenRunning(work.reactor.callInThread, lambda: (
+        blocks.wait(), reactor.callFromThread(reactor.stop)
+    ))
+    reactor.run()
+assert blocks.wait(20)
+"""
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", program], env=variables, timeout=PATIENCE, check=True)

@@ -82,7 +82,8 @@ def _known(name: str, key: str | None) -> Any:
         return None
     if key is None:
         return store if len(store) else None
-    return store[key] if store.present(key) or key not in store.own else None
+    # An item's truth is that of its value, which its daemon would be asked for.
+    return store[key] if store.present(key) is not None or key not in store.own else None
 
 
 async def _find(runtime: Runtime, name: str, key: str | None) -> Store | Item:

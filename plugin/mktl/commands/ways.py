@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import Any
 
@@ -19,6 +20,9 @@ from twisted.logger import (
 
 from plugin.mktl.client.begin import discovery_interface
 from plugin.mktl.net.ports import Ways
+
+STOP_WITHIN = 5.0
+"""Seconds from the order to stop until the process has ended."""
 
 
 def add_ways(parser: argparse.ArgumentParser) -> None:
@@ -64,16 +68,31 @@ def begin_log() -> None:
 def stop_on_signals(reactor: Any) -> None:
     """Let SIGTERM and SIGINT end the reactor in order; a second one ends the process at once.
 
-    That loses nothing: what was acknowledged is on disk.
+    So does an end that takes longer than `STOP_WITHIN`, whatever began it: the start, `cleanup` or
+    a name's look-up may block for good. It loses nothing: what was acknowledged is on disk.
     """
+    deadline = threading.Timer(STOP_WITHIN, _end_now)
+    deadline.daemon = True
     ending = False
+
+    def begin_end() -> None:
+        if not deadline.is_alive():
+            deadline.start()
 
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal ending
         if ending:
             os._exit(128 + number)
         ending = True
+        begin_end()
         reactor.callFromThread(reactor.stop)
 
+    reactor.addSystemEventTrigger("before", "shutdown", begin_end)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+
+
+def _end_now() -> None:
+    text = f"not stopped after {STOP_WITHIN:g} s, because something blocks: ended at once\n"
+    os.write(2, text.encode())  # whoever blocks may hold the lock of sys.stderr
+    os._exit(1)

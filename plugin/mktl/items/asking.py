@@ -81,6 +81,7 @@ class Asking:
     key: str
     full_key: str
     authoritative: bool
+    timeout: float
     _value: Any
     _time: float | None
     _callbacks: Callbacks | None
@@ -91,6 +92,8 @@ class Asking:
         self._joined: float | None = None
         self._trusted = False
         self._heard = 0
+        self._told = 0  # news that callbacks were told of: they are under way by then
+        self._telling = threading.Condition()
         if subscribe:
             self.subscribe(prime=False)
 
@@ -153,7 +156,9 @@ class Asking:
     def _fetch_later(self, refresh: bool) -> Deferred[Any]:
         payload = Payload.of({"refresh": True} if refresh else {})
         heard, asked = self._heard, time.monotonic()
-        answer = self._link.ask(Request(b"", "GET", self.full_key, payload))
+        answer = self._link.ask(
+            Request(b"", "GET", self.full_key, payload), done_within=self.timeout
+        )
         return answer.addCallback(self._answered, heard, asked)
 
     def _answered(self, payload: Payload, heard: int, asked: float) -> None:
@@ -168,6 +173,9 @@ class Asking:
         self._trusted = True
         self._take(payload)
         self._call_back()
+        with self._telling:
+            self._told += 1
+            self._telling.notify_all()
 
     def _gap(self, joined: bool) -> None:
         self._trusted = False
@@ -183,17 +191,16 @@ class Asking:
             pending = Pending()
             runtime.soon(lambda: self._order_later(value, reply).addBoth(pending.settle))
             return pending
-        heard = self._heard
+        told = self._told
         answer = runtime.run(self._order_later, value, True)
         if self._callbacks:
-            self._wait_for_callbacks(heard)
+            self._wait_for_callbacks(told)
         return answer.get("value")
 
-    def _wait_for_callbacks(self, heard: int) -> None:
+    def _wait_for_callbacks(self, told: int) -> None:
         """Let the callbacks of the value that was set come first, as far as they are on the way."""
-        end = time.monotonic() + _NEWS_WITHIN
-        while self._heard == heard and time.monotonic() < end:
-            time.sleep(0.001)
+        with self._telling:
+            self._telling.wait_for(lambda: self._told != told, _NEWS_WITHIN)
         if self._callbacks is not None and threading.current_thread().name == "MainThread":
             self._callbacks.idle.wait(1.0)
 
@@ -206,7 +213,7 @@ class Asking:
             self._trusted = self._trusted or (self._heard != heard and self._joined is not None)
             return payload
 
-        return self._link.ask(request).addCallback(answered)
+        return self._link.ask(request, done_within=self.timeout).addCallback(answered)
 
     def _shown(self) -> Any:
         raise NotImplementedError

@@ -18,6 +18,7 @@ class IItem(Interface):
     value = Attribute("the value; it can be set")
     timestamp = Attribute("UNIX seconds of the last change, a float or None")
     authoritative = Attribute("whether this process owns it, a bool")
+    timeout = Attribute("seconds for the answer of its owner, a float")
 
     def get(refresh: bool = False, formatted: bool = False, quantity: bool = False) -> Any:
         """Give the value; may wait, so not in the reactor's thread."""
@@ -65,6 +66,7 @@ class IDaemon(Interface):
 
     store = Attribute("the Store that its items are in")
     phase = Attribute("how far it has come, a Phase")
+    shutdown = Attribute("a threading.Event, set when it begins to stop")
 
     def setup() -> None:
         """Add items; nothing is restored yet."""

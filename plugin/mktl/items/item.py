@@ -16,6 +16,7 @@ from zope.interface import implementer
 from plugin.mktl.items.asking import Asking
 from plugin.mktl.items.interfaces import IAuthoritativeItem
 from plugin.mktl.items.owned import Owned
+from plugin.mktl.net.link import DONE_WITHIN
 from plugin.mktl.values.description import Description
 from plugin.mktl.values.formats import (
     convert_quantity,
@@ -55,6 +56,10 @@ class Item(Owned, Asking, ValueLike):
 
     publish_on_set: bool = True
     """Whether a SET publishes the new value by itself."""
+
+    timeout: float = DONE_WITHIN
+    """Seconds for the answer to a GET or SET; what does not even say in 5 that it has heard, or
+    does not answer in so many, is a TimeoutError. Of an item or of a class."""
 
     log_on_set: bool = False
     """Whether the log tells of every SET, with what the client says of itself."""
@@ -136,7 +141,8 @@ class Item(Owned, Asking, ValueLike):
             quantity: as a `pint.Quantity`; with `formatted` in the units of the text.
 
         Raises:
-            RuntimeError: the daemon refused, or does not answer.
+            RuntimeError: the daemon refused.
+            TimeoutError, ConnectionError: it does not answer, or is gone.
         """
         if self.authoritative:
             self._refresh_here(refresh)
@@ -163,7 +169,8 @@ class Item(Owned, Asking, ValueLike):
             formatted, quantity: what `new_value` is.
 
         Raises:
-            RuntimeError: the daemon refused, or does not answer.
+            RuntimeError: the daemon refused.
+            TimeoutError, ConnectionError: it does not answer, or is gone.
             KeyError, ValueError: the text or quantity cannot be read.
         """
         new_value = self.as_value(new_value, formatted, quantity)

@@ -2,11 +2,19 @@
 
 Numbers are summed up when they are written, so that a question over a year reads hours, not every
 value. Values that are no numbers are kept as JSON, and only for as long as single values are.
+
+What is forgotten is counted in days that have values, not in time that a clock says has passed: a
+value goes when so many later days have some. So a clock that jumps ahead forgets one day's worth,
+as any new day does, and time that nothing was written in forgets nothing. Days after the present
+one do not count: a clock that was wrong and is right again finds them there, and forgets no more
+for them. Days are UTC's.
+
 `Chronicle` is the file, and blocks; `History` collects, and calls it in a thread.
 """
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections import deque
 from collections.abc import Callable
@@ -22,6 +30,7 @@ from plugin.mktl.work.strand import Strand
 
 DAY = 86_400.0
 MINUTE, HOUR = 60, 3600
+_EARLIEST = -(10**9)
 MOST_ANSWERED = 10_000
 MOST_SINGLE = 5_000_000
 """Single values in the file, of all items together; the oldest go first."""
@@ -35,7 +44,13 @@ CREATE TABLE IF NOT EXISTS summed (
     key TEXT, width INTEGER, slot INTEGER, count INTEGER, low REAL, high REAL, total REAL,
     PRIMARY KEY (key, width, slot)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS days (day INTEGER PRIMARY KEY);
 """
+_FIND_DAYS = """
+INSERT OR IGNORE INTO days SELECT DISTINCT CAST(time / 86400 AS INTEGER) FROM single
+    UNION SELECT DISTINCT slot / 24 FROM summed WHERE width = 3600
+"""
+"""For a file that was written before days were noted."""
 _SUM = """
 INSERT INTO summed VALUES (?, ?, ?, 1, ?, ?, ?) ON CONFLICT (key, width, slot) DO UPDATE SET
     count = count + 1, low = min(low, excluded.low), high = max(high, excluded.high),
@@ -57,7 +72,7 @@ class Chronicle:
 
     Args:
         path: made if it is not there.
-        keep: days that single values, minutes and hours are kept.
+        keep: days, of those that have values, that single values, minutes and hours are kept.
         most: single values that are kept.
 
     Raises:
@@ -73,11 +88,13 @@ class Chronicle:
         if path != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         self._most = most
-        self._keep = [days * DAY for days in keep]
+        self._keep = [math.ceil(days) for days in keep]
         self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=NORMAL")
         self._database.executescript(_SCHEMA)
+        if self._database.execute("SELECT max(day) FROM days").fetchone() == (None,):
+            self._database.execute(_FIND_DAYS)
 
     def add(self, values: list[Value]) -> None:
         """Write values, and sum numbers up."""
@@ -93,6 +110,8 @@ class Chronicle:
         try:
             self._database.executemany("INSERT INTO single VALUES (?, ?, ?, ?)", singles)
             self._database.executemany(_SUM, sums)
+            days = {(int(one.time // DAY),) for one in values}
+            self._database.executemany("INSERT OR IGNORE INTO days VALUES (?)", days)
             self._database.execute(_CUT, (self._most,))
             self._database.execute("COMMIT")
         except BaseException:
@@ -100,13 +119,25 @@ class Chronicle:
             raise
 
     def forget(self, now: float) -> None:
-        """Remove what is older than it is kept for."""
-        single, minutes, hours = (now - kept for kept in self._keep)
-        self._database.execute("DELETE FROM single WHERE time < ?", (single,))
-        for width, before in ((MINUTE, minutes), (HOUR, hours)):
-            self._database.execute(
-                "DELETE FROM summed WHERE width = ? AND slot < ?", (width, int(before // width))
-            )
+        """Remove what so many later days have values; see the module.
+
+        Args:
+            now: UNIX seconds; later days do not count.
+        """
+        single, minutes, hours = (self._first_day(kept, now) for kept in self._keep)
+        self._database.execute("DELETE FROM single WHERE time < ?", (single * DAY,))
+        for width, first in ((MINUTE, minutes), (HOUR, hours)):
+            slot = first * int(DAY) // width
+            self._database.execute("DELETE FROM summed WHERE width = ? AND slot < ?", (width, slot))
+        self._database.execute("DELETE FROM days WHERE day < ?", (min(single, minutes, hours),))
+
+    def _first_day(self, kept: int, now: float) -> int:
+        """Give the first day to keep: the newest one is not over, and so many before it are."""
+        found = self._database.execute(
+            "SELECT min(day) FROM (SELECT day FROM days WHERE day <= ? ORDER BY day DESC LIMIT ?)",
+            (int(now // DAY), kept + 1),
+        ).fetchone()
+        return _EARLIEST if found[0] is None else int(found[0])
 
     def tell(
         self, key: str, since: float, until: float, step: float, now: float

@@ -28,7 +28,7 @@ from plugin.mktl.wire.message import MalformedMessage, Payload, Request
 ANSWER_WITHIN = 5.0
 """Seconds for the ACK or REP of a request."""
 DONE_WITHIN = 120.0
-"""Seconds for the REP of one that was acknowledged."""
+"""Seconds for the REP of one that was acknowledged, from when it was asked."""
 PROBE_WITHIN = 1.0
 """Seconds for that of a question whether somebody is still there."""
 _retry = backoffPolicy(initialDelay=0.05, maxDelay=5.0, factor=1.7)
@@ -62,11 +62,12 @@ class Origin(NamedTuple):
 class _Waiting:
     """A request that was not answered yet."""
 
-    __slots__ = ("answer", "data", "deadline", "request", "written")
+    __slots__ = ("answer", "data", "deadline", "request", "until", "written")
 
-    def __init__(self, request: Request, data: bytes) -> None:
+    def __init__(self, request: Request, data: bytes, until: float) -> None:
         self.request = request
         self.data = data
+        self.until = until
         self.answer: Deferred[Payload] = Deferred()
         self.deadline: IDelayedCall | None = None
         self.written = False
@@ -110,23 +111,29 @@ class Link:
             self._service.whenConnected(failAfterFailures=1).addCallbacks(lambda _: None, refused)
         return answer
 
-    def ask(self, request: Request, within: float = ANSWER_WITHIN) -> Deferred[Payload]:
+    def ask(
+        self, request: Request, within: float = ANSWER_WITHIN, done_within: float = DONE_WITHIN
+    ) -> Deferred[Payload]:
         """Send a request; its id is chosen here.
 
         Args:
             within: seconds for an ACK or REP.
+            done_within: seconds for the REP.
 
         Returns:
             a Deferred of the answer's payload. It fails with RemoteRefusal, TimeoutError (neither
-            ACK nor REP came, or no REP long after the ACK) or ConnectionError (the connection
+            ACK nor REP came in time, or an ACK only) or ConnectionError (the connection
             went before the REP).
         """
         self._connect()
         request.id = b"%08x" % (next(self._numbers) & 0xFFFFFFFF)
-        waiting = _Waiting(request, self.dialect.request(request))
+        until = self._reactor.seconds() + done_within
+        waiting = _Waiting(request, self.dialect.request(request), until)
         if request.reply or request.ack:
             self._waiting[request.id] = waiting
-            waiting.deadline = self._reactor.callLater(within, self._late, waiting)
+            waiting.deadline = self._reactor.callLater(
+                min(within, done_within), self._late, waiting
+            )
         elif self._peer is None:
             self._waiting[request.id] = waiting
         if not (request.reply or request.ack):
@@ -171,7 +178,8 @@ class Link:
             waiting.deadline.cancel()
             waiting.deadline = None
         if kind == "ACK" and waiting.request.reply:
-            waiting.deadline = self._reactor.callLater(DONE_WITHIN, self._late, waiting)
+            left = max(0.0, waiting.until - self._reactor.seconds())
+            waiting.deadline = self._reactor.callLater(left, self._late, waiting)
             return
         del self._waiting[id]
         if payload.error:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import threading
 import time
 from collections.abc import Mapping
 from enum import IntEnum
@@ -84,6 +85,7 @@ class Daemon(Authored):
 
     Attributes:
         stopped: fires in the reactor's thread when it has stopped.
+        shutdown: set when it begins to stop, for an author's own threads; `stop` does that.
     """
 
     _log = Logger()
@@ -109,6 +111,7 @@ class Daemon(Authored):
         self.ways = ways or getattr(self.arguments, "ways", None) or Ways()
         self.override = bool(override or getattr(self.arguments, "override", False))
         self.stopped: Deferred[None] = Deferred()
+        self.shutdown = threading.Event()
         self.runtime = runtime or current()
         self.home: Path = home()
         self.name = check_store(store)
@@ -234,6 +237,7 @@ class Daemon(Authored):
         if self.phase is Phase.STOPPED:
             return
         begun, self.phase = self.phase, Phase.STOPPED
+        self.shutdown.set()
         if begun >= Phase.DESCRIBED:
             if begun >= Phase.BOUND:
                 self.cleanup()

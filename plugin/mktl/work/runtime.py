@@ -22,6 +22,9 @@ from co2.api import keep_steady
 MOST_THREADS = 64
 """Of code that blocks; each item has at most one SET and one refresh among them."""
 
+THREADS_END_WITHIN = 2.0
+"""Seconds for what still runs in threads at the end; what blocks for longer is left behind."""
+
 _Value = TypeVar("_Value")
 _lock = threading.Lock()
 _current: Runtime | None = None
@@ -83,9 +86,11 @@ class Runtime:
         return called.addCallback(awaited)
 
     def stop(self) -> None:
-        """End the threads, once they are done."""
+        """End the threads, once they are done; one that blocks does not keep the process."""
         if self._pool is not None and self._pool.started:
-            self._pool.stop()
+            ending = threading.Thread(target=self._pool.stop, name="mktl-end", daemon=True)
+            ending.start()
+            ending.join(THREADS_END_WITHIN)
 
 
 def awaited(result: Any) -> Any:
@@ -127,8 +132,21 @@ def current() -> Runtime:
         return _current
 
 
+class _Thread(threading.Thread):
+    """A thread that ends with the process, whatever a user's method waits for in it."""
+
+    def __init__(self, **named: Any) -> None:
+        super().__init__(**named, daemon=True)
+
+
+class _Threads(ThreadPool):
+    """A pool of these."""
+
+    threadFactory: type[threading.Thread] = _Thread
+
+
 def _started(reactor: Any, ident: int) -> Runtime:
-    pool = ThreadPool(0, MOST_THREADS, "mktl")
+    pool = _Threads(0, MOST_THREADS, "mktl")
     pool.start()
     return Runtime(reactor, pool, ident)
 

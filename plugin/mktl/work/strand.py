@@ -103,7 +103,8 @@ class Callbacks:
             weakref.WeakMethod(function) if inspect.ismethod(function) else weakref.ref(function)
         )
         references = self._inline if inline else self._blocking
-        if reference not in references:
+        # Not by the references: those to methods of two items are equal if the items' values are.
+        if all(known() != function for known in tuple(references)):
             references.append(reference)
 
     def __bool__(self) -> bool:
