@@ -3,7 +3,8 @@
     python -m bench.guest [seconds]
 
 Each agent runs in a process of its own and is asked over its Unix socket by the same blocking
-client: one ping, its answer, the next one. Prints a table; the best of three turns counts.
+client: one ping, its answer, the next one. Prints a table; the best of three turns counts. How
+long an answer over XenStore takes is for `bench.guest_xenstore` to say.
 """
 
 from __future__ import annotations

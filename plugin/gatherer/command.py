@@ -146,7 +146,8 @@ def _map_beside(archive: Path) -> Path:
 
 def _keep_map(cleaner: Cleaner, map_file: Path) -> None:
     beside = map_file.with_name(map_file.name + ".partial")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    beside.unlink(missing_ok=True)  # one that was left there may be for all to read
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     with os.fdopen(os.open(beside, flags, 0o600), "w", encoding="utf-8") as file:
         json.dump(cleaner.mapping.as_struct(), file, indent=1)
     os.replace(beside, map_file)

@@ -40,6 +40,7 @@ from plugin.guest.xenstore.client import standard_place
 
 _log = Logger()
 LOG_FILE = "/var/log/nova-agent.log"
+_KEY_BYTES = 32
 LEVELS = ("debug", "info", "warn", "error", "critical")
 
 
@@ -79,13 +80,25 @@ def _parser() -> argparse.ArgumentParser:
     add("--distribution", default="", help="whose network files are written; found by itself")
     add("--allow", default="", help="the only commands that run, with commas between")
     add("--block", default="", help="commands that do not run, with commas between")
-    add("--update-key", action="append", default=[], help="base64 of an Ed25519 key for updates")
+    add("--update-key", action="append", default=[], type=_key, help="base64 of an Ed25519 key")
     add("--unsigned-updates", action="store_true", help="take updates by their MD5 alone")
     add("--xenstore", help="xenstored's socket or device; found by itself")
     add("--version", action="version", version=VERSION)
     add("config", nargs="?", help="the config file, in Python")
     add("arguments", nargs=argparse.REMAINDER, help="its sys.argv[1:]")
     return parser
+
+
+def _key(text: str) -> bytes:
+    try:
+        key = base64.b64decode(text, validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != _KEY_BYTES:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no public key for updates: that is base64 of {_KEY_BYTES} bytes (Ed25519)"
+        )
+    return key
 
 
 def _surroundings(options: argparse.Namespace) -> Surroundings:
@@ -101,7 +114,7 @@ def _surroundings(options: argparse.Namespace) -> Surroundings:
         distribution=options.distribution,
         allow=frozenset(options.allow.split(",")) if options.allow else None,
         block=frozenset(options.block.split(",")),
-        update_keys=tuple(base64.b64decode(key) for key in options.update_key),
+        update_keys=tuple(options.update_key),
         unsigned_updates=options.unsigned_updates,
         vm_data=vm_data,
     )

@@ -4,12 +4,14 @@
 
 `DIRECTORY/hung` is a file that can be looked at and opened, and whose reads wait for ever, as those
 of a dead NFS server do: at no signal but SIGKILL they end. `DIRECTORY/dead` is a directory whose
-listing does the same. Says "ready" on stdout; ends, and unmounts, at the end of stdin.
+listing does the same. To make a file in it waits as well, until a signal comes. Says "ready" on
+stdout; ends, and unmounts, at the end of stdin.
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import struct
 import sys
@@ -17,6 +19,7 @@ import threading
 
 LOOKUP, GETATTR, OPEN, READ, STATFS, RELEASE, INIT = 1, 3, 14, 15, 17, 18, 26
 OPENDIR, READDIR, RELEASEDIR, ACCESS, INTERRUPT, FORGET = 27, 28, 29, 34, 36, 2
+MKNOD, CREATE = 8, 35
 NODES = {b"hung": 2, b"dead": 3}
 
 
@@ -52,7 +55,7 @@ def answer(code: int, node: int, body: bytes) -> bytes | int | None:
     if code == READDIR and node == 1:
         offset, size = struct.unpack_from("<QQI", body, 8)[0], struct.unpack_from("<I", body, 16)[0]
         return listing()[:size] if offset == 0 else b""
-    if code in (READ, READDIR, INTERRUPT, FORGET):
+    if code in (READ, READDIR, MKNOD, CREATE, INTERRUPT, FORGET):
         return None
     if code in (RELEASE, RELEASEDIR, ACCESS):
         return b""
@@ -60,6 +63,7 @@ def answer(code: int, node: int, body: bytes) -> bytes | int | None:
 
 
 def serve(device: int) -> None:
+    making: set[int] = set()
     while True:
         try:
             request = os.read(device, 1 << 17)
@@ -67,6 +71,11 @@ def serve(device: int) -> None:
             return
         _, code, unique, node = struct.unpack_from("<IIQQ", request)
         given = answer(code, node, request[40:])
+        if code in (MKNOD, CREATE):
+            making.add(unique)
+        elif code == INTERRUPT and (waiting := struct.unpack_from("<Q", request, 40)[0]) in making:
+            making.discard(waiting)
+            given, unique = -errno.EINTR, waiting
         if given is None:
             continue
         error, body = (given, b"") if isinstance(given, int) else (0, given)

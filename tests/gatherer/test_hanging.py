@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -43,15 +44,20 @@ def hung(tmp_path):
 def interrupted(worker, request, number):
     """Send a request that hangs; interrupt it; give the seconds that the worker needed."""
     worker.send(request)
+    wait_until_it_hangs(worker)
+    began = time.monotonic()
+    worker.signal()
+    worker.until(err=b"#%d# INTERRUPTED\n" % number, out=b"#%d#\n" % (number + 1))
+    return time.monotonic() - began
+
+
+def wait_until_it_hangs(worker):
+    """Wait until a child of the worker waits, and goes on waiting."""
     end, seen = time.monotonic() + 10, 0
     while seen < 10:  # every request waits for a moment; one that hangs goes on waiting
         assert time.monotonic() < end, f"nothing hangs: {worker.out!r}"
         time.sleep(0.02)
         seen = seen + 1 if any(_waits(one) for one in children_of(worker.process.pid)) else 0
-    began = time.monotonic()
-    worker.signal()
-    worker.until(err=b"#%d# INTERRUPTED\n" % number, out=b"#%d#\n" % (number + 1))
-    return time.monotonic() - began
 
 
 def _waits(process):
@@ -75,6 +81,42 @@ def test_a_hung_mount_ends_with_the_interrupt(hung, request_):
         assert worker.finish() == 0
         assert worker.out.endswith(b"#1#\n0\n4\nlol\n\n0\n\n#2#\n")
     assert not list(hung.parent.glob("*copy*")) and not list(hung.parent.glob(".*partial"))
+
+
+def test_storing_a_commands_output_ends_with_the_interrupt(hung, tmp_path):
+    """SIGINT while `exec2file` writes where nothing can be written: no answer, nothing left."""
+    plain = os.fsencode(tmp_path / "err")
+    params = b"echo said; echo complained >&2", os.fsencode(hung / "dead/out"), plain, b"0"
+    with RealWorker("--interrupt=late") as worker:
+        worker.until(out=b"#0#\n")
+        assert interrupted(worker, spell(b"exec2file", *params), 0) < 3
+        again = b"echo said; echo complained >&2", plain + b"2", plain, b"0"
+        worker.send(spell(b"exec2file", *again) + b"exit\n")
+        assert worker.finish() == 0
+        assert worker.out == b"#0#\n#1#\n0\n0\n5\n0\n0\n11\n0\n#2#\n"
+    assert worker.err == b"#0# INTERRUPTED\n"
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["err", "err2", "mount"]
+
+
+def test_alive_while_storing_hangs(hung):
+    """SIGUSR1 is answered meanwhile, and leaves the worker waiting, not spinning."""
+    target = os.fsencode(hung / "dead/out")
+    with RealWorker("--interrupt=late") as worker:
+        worker.until(out=b"#0#\n")
+        worker.send(spell(b"exec2file", b"echo said", target, b"", b"0"))
+        wait_until_it_hangs(worker)
+        worker.signal(signal.SIGUSR1)
+        worker.until(err=b"ALIVE\n")
+        before = _processor_ticks(worker.process.pid)
+        time.sleep(0.5)  # the stretch that is measured
+        assert _processor_ticks(worker.process.pid) - before < 0.1 * os.sysconf("SC_CLK_TCK")
+        worker.signal()
+        worker.until(err=b"#0# INTERRUPTED\n", out=b"#1#\n")
+
+
+def _processor_ticks(process):
+    fields = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def test_a_plan_passes_over_what_hung(hung):

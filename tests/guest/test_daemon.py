@@ -93,6 +93,23 @@ def test_what_is_wrong_is_said(agents: Agents, config: str, text: str) -> None:
     assert text in agent.log
 
 
+@pytest.mark.parametrize("key", ["!!!", "", "c2hvcnQ=", "A" * 43 + "=x", "A" * 88])
+def test_a_key_for_updates_that_is_none(agents: Agents, key: str) -> None:
+    """What is not base64 of 32 bytes is refused at the start, with what a key is."""
+    agent = agents.begin("test_mode = True", "--update-key", key)
+    assert agent.ended() == 2
+    assert f"argument --update-key: {key!r} is no public key for updates" in agent.log
+    assert "base64 of 32 bytes (Ed25519)" in agent.log and "Traceback" not in agent.log
+
+
+def test_a_key_for_updates(agents: Agents) -> None:
+    """Base64 of 32 bytes is taken, several times."""
+    key = ["--update-key", "A" * 43 + "="]
+    agent = agents.begin("test_mode = True", *key, *key)
+    agent.wait_for("Agent stopping due to test mode.")
+    assert agent.ended() == 0
+
+
 def test_without_a_config_it_ends(tmp_path: Path) -> None:
     """No config file is exit code 1, in the original's words."""
     code, text = run([sys.executable, "-m", "plugin.guest.cli"], tmp_path)

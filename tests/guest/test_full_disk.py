@@ -151,6 +151,31 @@ def test_a_full_disk_refuses_and_changes_nothing(small: Small, tmp_path: Path) -
     assert small.process.stop() == 0
 
 
+def test_a_full_disk_refuses_what_qemus_client_writes(small: Small) -> None:
+    """guest-file-write says that the disk is full, and its file takes bytes again later."""
+    with Talk(small.path + "q") as talk:
+
+        def ask(name: str, **arguments: Any) -> Any:
+            request = {"execute": name, "arguments": arguments}
+            return json.loads(talk.line(json.dumps(request).encode() + b"\n"))
+
+        handle = ask("guest-file-open", path="/etc/motd", mode="w")["return"]
+        content = base64.b64encode(b"x" * 5000).decode()
+        small.fill()
+        refused = ask("guest-file-write", handle=handle, **{"buf-b64": content})
+        assert refused["error"]["desc"] == "failed to write to file: No space left on device"
+        opened = ask("guest-file-open", path="/etc/hosts", mode="r")
+        assert opened["error"]["desc"] == "failed to write persistent state to disk"
+        assert ask("guest-ping") == {"return": {}}
+        small.free()
+        ask("guest-file-seek", handle=handle, offset=0, whence="set")
+        written = ask("guest-file-write", handle=handle, **{"buf-b64": content})
+        assert written == {"return": {"count": 5000, "eof": False}}
+        assert ask("guest-file-close", handle=handle) == {"return": {}}
+    assert (small.disk / "etc" / "motd").read_bytes() == b"x" * 5000
+    assert small.process.stop() == 0
+
+
 def test_a_full_disk_keeps_requests_until_there_is_room(small: Small) -> None:
     """An answer that cannot be written leaves its request, which is answered later, unasked."""
     exchange = small.disk / "exchange"

@@ -117,8 +117,7 @@ class Worker:
 
     def _ready(self, descriptor: int, event: int) -> None:
         if descriptor == self._waking[0]:
-            with contextlib.suppress(BlockingIOError):
-                os.read(self._waking[0], 4096)
+            self._woken()
         elif descriptor == self._stdout:
             if event & _GONE:
                 raise Left(1)
@@ -131,6 +130,10 @@ class Worker:
             self._check_command()
         elif descriptor == self._hands.descriptor:
             self._hear_hand()
+
+    def _woken(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._waking[0], 4096)
 
     def _read(self) -> bool:
         data = read_some(self._stdin)
@@ -245,7 +248,10 @@ class Worker:
         poll.register(self._waking[0], select.POLLIN)
         while not readable(descriptor):
             poll.poll()
+            self._woken()  # or a SIGUSR1 would have it poll without a pause
             if self._interrupts or self._ending:
+                with contextlib.suppress(BlockingIOError):
+                    os.write(self._waking[1], b"\0")  # who heeds them waits for this as well
                 return False
         return True
 

@@ -2,9 +2,12 @@
 
 `requests/<name>` holds a request, `responses/<name>` its answer. Whoever asks writes the file under
 another name (with a dot before it) and renames it, and removes the answer; answers that nobody took
-are removed after an hour. An answer is written before its request is removed, so that a crash
-between the two asks again instead of losing it. One that cannot be written waits for room, and its
-command does not run again.
+are removed after an hour in which this exchange has seen them. An answer is written before its
+request is removed, so that a crash between the two asks again instead of losing it. One that cannot
+be written waits for room, and its command does not run again.
+
+Ages and pauses are measured by the reactor's clock, which nobody sets; the wall clock is only held
+against the modification time of the folder, which is made by it.
 """
 
 from __future__ import annotations
@@ -37,7 +40,12 @@ class Directory:
     """Looks into a folder twenty times a second; only its modification time where nothing came."""
 
     def __init__(self, folder: str, now: Callable[[], float] = time.time) -> None:
-        """Take a folder, which is made with mode 0700 if it is not there."""
+        """Take a folder, which is made with mode 0700 if it is not there.
+
+        Args:
+            folder: where.
+            now: UNIX seconds, to compare with the folder's modification time.
+        """
         self._requests = Path(folder, "requests")
         self._responses = Path(folder, "responses")
         self._now = now
@@ -45,13 +53,17 @@ class Directory:
         self._known: set[str] = set()
         self._seen = -1
         self._looking: LoopingCall | None = None
+        self._reactor: Any = None
         self._swept = self._tried = 0.0
+        self._answers: dict[str, float] = {}
         self._unsent: dict[str, bytes] = {}
 
     def start(self, reactor: Any) -> None:
         """Begin to look."""
         for one in (self._requests, self._responses):
             one.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._reactor = reactor
+        self._sweep()
         self._looking = LoopingCall(self.look)
         self._looking.clock = reactor
         self._looking.start(INTERVAL)
@@ -69,7 +81,7 @@ class Directory:
         except OSError as error:
             _log.warn("an answer waits, as it cannot be written: {why}", why=error.strerror)
             self._unsent[request["path"]] = raw
-            self._tried = self._now()
+            self._tried = self._reactor.seconds()
         return succeed(None)
 
     def discard_request(self, request: Any) -> Deferred[None]:
@@ -93,13 +105,13 @@ class Directory:
                 fresh = self._now() * 1e9 - changed > 1e8
                 self._seen = changed if fresh else -1
                 self._take()
+            if self._reactor.seconds() - self._swept > EXPIRY / 10:
+                self._sweep()
         except OSError as error:
             _log.warn("cannot look for requests: {why}", why=error.strerror)
             self._waiting.fail(error)
-        if self._unsent and abs(self._now() - self._tried) > AGAIN:
+        if self._unsent and self._reactor.seconds() - self._tried > AGAIN:
             self._try_again()
-        if abs(self._now() - self._swept) > EXPIRY / 10:
-            self._sweep()
 
     def _write(self, name: str, raw: bytes) -> None:
         beside = self._responses / f".{name}.{secrets.token_hex(4)}"
@@ -109,6 +121,7 @@ class Directory:
         except OSError:
             beside.unlink(missing_ok=True)
             raise
+        self._answers[name] = self._reactor.seconds()
         self._remove(name)
 
     def _remove(self, name: str) -> None:
@@ -116,7 +129,7 @@ class Directory:
         self._known.discard(name)
 
     def _try_again(self) -> None:
-        self._tried = self._now()
+        self._tried = self._reactor.seconds()
         for name, raw in tuple(self._unsent.items()):
             try:
                 self._write(name, raw)
@@ -138,7 +151,10 @@ class Directory:
             self._waiting.put({"path": name, "data": data})
 
     def _sweep(self) -> None:
-        self._swept = self._now()
-        for entry in os.scandir(self._responses):
-            if self._swept - entry.stat().st_mtime > EXPIRY:
-                Path(entry.path).unlink(missing_ok=True)
+        """Remove the answers that were there an hour ago, and take note of the others."""
+        self._swept = now = self._reactor.seconds()
+        there = os.listdir(self._responses)
+        self._answers = {name: self._answers.get(name, now) for name in there}
+        for name, seen in self._answers.items():
+            if now - seen > EXPIRY:
+                (self._responses / name).unlink(missing_ok=True)

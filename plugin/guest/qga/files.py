@@ -57,8 +57,12 @@ class FileCalls:
                 f"failed to open file '{path}' (mode: '{mode}'): {_words(error)}"
             ) from None
         handle, self._next = self._next, self._next + 1
+        try:
+            self._store()
+        except OSError:
+            os.close(number)
+            raise CallFailed("failed to write persistent state to disk") from None
         self._open[handle] = number
-        self._store()
         return handle
 
     @call("guest-file-close", handle="int")

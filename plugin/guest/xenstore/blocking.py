@@ -8,6 +8,7 @@ import select
 import socket
 import stat
 from types import TracebackType
+from typing import Self
 
 from plugin.guest.command.surroundings import VmData
 from plugin.guest.xenstore.wire import (
@@ -39,7 +40,7 @@ class BlockingStore:
             self._socket.connect(place)
         self._unpacker = Unpacker()
 
-    def __enter__(self) -> BlockingStore:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
