@@ -14,7 +14,6 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from plugin.gatherer.archive import packing
 from plugin.gatherer.archive.archive import ArchiveError
 from plugin.gatherer.archive.earlier import survey
 from plugin.gatherer.cleaning.cleaning import Cleaner
@@ -93,29 +92,6 @@ class CollectingTest(TestCase):
         assert (talk["code"], talk["outcome"]) == (3, "done")
         assert "here: full" in archive.text("index.txt")
         assert not list(self.folder.glob("*.partial"))
-
-    async def test_what_is_too_large_to_begin_at_once(self):
-        """A file that waits aside until most of it has come is whole, beside another host's."""
-        self.patch(packing, "MOST_ZEROS", 100_000)
-        hosts = [Host(name, WorkerSource(reactor, local_launch())) for name in ("a", "b")]
-        assert await self.collecting(hosts).run() is Exit.FULL
-        archive = Archive(self.folder / "out.tar.gz")
-        for host in ("a", "b"):
-            big = archive.contents[f"out/{host}/files{self.data}/big"]
-            assert big == (self.data / "big").read_bytes()
-        assert sorted(os.listdir(self.folder)) == ["data", "out.tar.gz"]
-
-    async def test_a_large_file_that_is_cut_while_it_waits_aside(self):
-        """Of a worker that dies the archive has what came, no zeros, and says so."""
-        self.patch(packing, "MOST_ZEROS", 100_000)
-        hosts = [Host("cut", WorkerSource(reactor, broken("cut")))]
-        assert await self.collecting(hosts).run() is Exit.PARTIAL
-        archive, big = Archive(self.folder / "out.tar.gz"), (self.data / "big").read_bytes()
-        name = f"out/cut/files{self.data}/big"
-        content = archive.contents[name]
-        assert 0 < len(content) < len(big) and big.startswith(content)
-        note = archive.contents[name + ".INCOMPLETE"].decode()
-        assert note.startswith(f"only the first {len(content)} of {len(big)} bytes came")
 
     async def test_twenty_hosts_five_of_them_broken(self):
         """One archive, whole for fifteen, and truthful for five that are broken in five ways."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.task import Clock
 
-from plugin.gatherer.archive import packing, tarring
+from plugin.gatherer.archive import tarring
 from plugin.gatherer.archive.manifest import Entry, HostManifest
 from plugin.gatherer.archive.packing import STALL, Packer, Untrue
 from plugin.gatherer.archive.placing import Placing
@@ -45,13 +45,6 @@ class Memory:
         self.begin(member)
         self.data(content)
         self.end(member)
-
-    def aside(self):
-        return io.BytesIO()
-
-    def moved(self, file):
-        with file:
-            self.data(file.getvalue())
 
     async def room(self):
         return None
@@ -181,68 +174,6 @@ def test_a_host_that_stops_in_the_middle():
         note = tar.extractfile("top/host/files/big.INCOMPLETE").read()
     assert content == b"12345" + bytes(19_995) and note.startswith(b"only the first 5 of 20000")
     assert host.manifest.entries[0].incomplete == 1
-
-
-def test_what_is_announced_and_not_sent_is_not_filled():
-    """A host that announces a petabyte and sends five bytes gets a file of five bytes."""
-    host = Host()
-    host.say(found(b"/huge", piece=b"12345", total=1 << 50))
-    assert not host.lock.locked, "nobody waits for it"
-    host.take(Finished(0, Outcome.FAILED, why="it hung"))
-    assert len(host.archive.bytes) < 10_000
-    with host.tar() as tar:
-        assert tar.extractfile("top/host/files/huge").read() == b"12345"
-        note = tar.extractfile("top/host/files/huge.INCOMPLETE").read()
-    assert note == b"only the first 5 of %d bytes came: it hung\n" % (1 << 50)
-    assert host.manifest.entries[0].incomplete == 1
-
-
-@given(st.lists(st.tuples(st.integers(0, 9000), st.integers(0, 9000)), max_size=20))
-@settings(deadline=None)
-def test_zeros_are_bounded_over_all_objects_of_a_host(told):
-    """However many objects are announced, and however much of each comes, zeros have a bound."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packing, "MOST_ZEROS", 10_000)
-        host = Host()
-    sent = 0
-    for number, (came, missing) in enumerate(told):
-        first, rest = b"x" * (came // 3), b"x" * (came - came // 3)
-        host.say(found(b"/%d" % number, piece=first, total=came + missing))
-        if rest:
-            host.say(More(rest))
-        sent += came
-    host.take(Finished(0, Outcome.DONE))
-    with host.tar() as tar:
-        contents = {
-            name: tar.extractfile(name).read()
-            for name in tar.getnames()
-            if not name.endswith(".INCOMPLETE")
-        }
-    assert sum(len(one) for one in contents.values()) <= sent + 10_000
-    for number, (came, missing) in enumerate(told):
-        content = contents[f"top/host/files/{number}"]
-        assert content[:came] == b"x" * came and not content[came:].strip(b"\0")
-        assert len(content) == came + missing or len(content) == came
-
-
-HOLES = b"0 4 50 6"
-
-
-@pytest.mark.parametrize("most", [0, 3, 1000])
-@pytest.mark.parametrize(("came", "content"), [(10, b"abcdefghij"), (7, b"abcdefg"), (2, b"ab")])
-def test_a_file_with_holes_that_waits_aside(most, came, content):
-    """Whether it waited or not, whole or cut: what came of it lies where it lay."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packing, "MOST_ZEROS", most)
-        host = Host()
-    host.say(found(b"/s", text=HOLES, piece=content[:1], total=10)._replace(size=100))
-    host.say(More(content[1:]))
-    host.take(Finished(0, Outcome.DONE))
-    with host.tar() as tar:
-        text = tar.extractfile("top/host/files/s").read()
-    whole = content[:4].ljust(50, b"\0") + content[4:]
-    assert text.rstrip(b"\0") == whole.rstrip(b"\0") and len(text) == 100
-    assert host.manifest.entries[0].incomplete == (came < 10)
 
 
 def test_what_is_told_is_cleaned_once():

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import queue
-import tempfile
 import threading
 import zlib
 from collections.abc import Callable
@@ -24,7 +23,6 @@ from plugin.gatherer.archive.tarring import Member
 
 _MOST_WAITING: Final = 16 << 20
 _LEAST_PIECE: Final = 1 << 18
-_IN_MEMORY: Final = 1 << 20
 GZIP_LEVEL: Final = 6
 ZSTD_LEVEL: Final = 3
 
@@ -86,7 +84,7 @@ class Archive:
         self._compressor = compressor_for(path.name)
         self._beside = path.with_name(path.name + ".partial")
         self._call_in_reactor = call_in_reactor
-        self._queue: queue.SimpleQueue[bytes | memoryview | IO[bytes] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[bytes | memoryview | None] = queue.SimpleQueue()
         self._gathered: list[bytes | memoryview] = []
         self._gathered_bytes = 0
         self._waiting = 0
@@ -116,23 +114,6 @@ class Archive:
         self.content += len(piece)
         # a piece is a view of a body that stays as it is: no copy
         self._put(piece)
-
-    def aside(self) -> IO[bytes]:
-        """Give an unnamed file for a content that cannot begin yet, on the archive's own disk."""
-        return tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(self.path.parent))
-
-    def moved(self, file: IO[bytes]) -> None:
-        """Add all that a file holds to the content of the member, and close the file."""
-        size = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        if size < _LEAST_PIECE:
-            with file:
-                self.data(file.read())
-            return
-        self.content += size
-        self._send()
-        self._waiting += size
-        self._queue.put(file)  # the writer reads it: it may be larger than the memory
 
     def end(self, member: Member) -> None:
         """End the member."""
@@ -208,32 +189,14 @@ class Archive:
     # --- in the writer's thread ------------------------------------------------------------
 
     def _work(self) -> None:
-        while (taken := self._queue.get()) is not None:
-            if isinstance(taken, bytes | memoryview):
-                self._compress(taken)
-                self._call_in_reactor(self._done_with, len(taken))
-            else:
-                self._call_in_reactor(self._done_with, self._read(taken))
+        while (data := self._queue.get()) is not None:
+            if self._problem is None:
+                self._attempt(self._compressor.compress, data)
+            self._call_in_reactor(self._done_with, len(data))
         if self._problem is None:
             self._attempt(lambda _: self._compressor.flush(), b"")
         self._file.close()
         self._call_in_reactor(self._ended.callback, None)
-
-    def _compress(self, data: bytes | memoryview) -> None:
-        if self._problem is None:
-            self._attempt(self._compressor.compress, data)
-
-    def _read(self, file: IO[bytes]) -> int:
-        """Write what a file holds; give its size, whatever becomes of it."""
-        with file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(0)
-            try:
-                while self._problem is None and (piece := file.read(_LEAST_PIECE)):
-                    self._compress(piece)
-            except OSError as problem:
-                self._problem = problem
-            return size
 
     def _attempt(
         self, step: Callable[[bytes | memoryview], bytes | memoryview], data: bytes | memoryview

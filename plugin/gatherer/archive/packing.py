@@ -3,13 +3,8 @@
 How it works. A tar holds one member after the other, and its header tells the size before the
 content. So a host that is in the middle of a large object holds the archive's lock; when its next
 piece does not come in time the object is filled with zeros, told as incomplete, and the lock let
-go. What is announced is not believed for that: all zeros of one host together are at most
-`MOST_ZEROS`. An object of which more is missing than is left of these is kept aside, and begins
-when so much of it has come that the rest could be zeros; if it is cut before, it is stored as
-short as it is. When contents are cleaned they change their length: then each is kept aside until
-it is whole. Nobody waits for what is aside.
-
-The invariant: while a member is open, what is missing of it is at most `_zeros_left`.
+go. When contents are cleaned they change their length: then each is kept in a `Spool` until it is
+whole, and nobody waits for it.
 
 Where an object lies, and whether it may, is `archive.placing`'s to say. What cannot be true ends
 the gathering of the host (`Untrue`), and nothing else.
@@ -17,27 +12,26 @@ the gathering of the host (`Untrue`), and nothing else.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from twisted.internet.defer import DeferredLock
 from twisted.internet.interfaces import IDelayedCall
 
 from plugin.gatherer.archive.archive import Archive
-from plugin.gatherer.archive.aside import Aside
 from plugin.gatherer.archive.manifest import Entry, HostManifest
 from plugin.gatherer.archive.placing import STORED, Placing
 from plugin.gatherer.archive.tarring import Member
-from plugin.gatherer.cleaning.cleaning import Cleaner, looks_binary
+from plugin.gatherer.cleaning.cleaning import Cleaner, CleanStream, looks_binary
 from plugin.gatherer.protocol.records import Found, Missing, More, Record, decode
 from plugin.gatherer.protocol.reports import Began, Finished, Outcome, Report
 
 STALL: Final = 15.0
 """Seconds that a host may keep the archive waiting in the middle of an object."""
 
-MOST_ZEROS: Final = 64 << 20
-"""Bytes of zeros that stand for what one host announced and did not send, in all."""
-
+_IN_MEMORY: Final = 1 << 20
+_PIECE: Final = 1 << 18
 _ZEROS: Final = bytes(1 << 18)
 _NOT_READ: Final = {"p": "a fifo", "s": "a socket", "b": "a block device", "c": "a device"}
 
@@ -76,8 +70,8 @@ class Packer:
         self._member: Member | None = None
         self._left = 0
         self._dropping = False
-        self._aside: Aside | None = None
-        self._zeros_left = MOST_ZEROS
+        self._stream: CleanStream | None = None
+        self._spool: IO[bytes] | None = None
         self.current = ""
         self.content = 0
 
@@ -168,11 +162,11 @@ class Packer:
             self._entry.objects += 1
             self._left_out(found.left_out)
         self._left = found.total
-        unsure = found.total - len(found.piece) > self._zeros_left
-        if found.kind == "f" and (self._cleaner is not None or unsure):
-            self._aside = Aside(self._archive.aside(), self._cleaner)
+        if found.kind == "f" and self._cleaner is not None:
+            self._stream, self._spool = CleanStream(self._cleaner), _spool()
         else:
-            self._open(self.placing.member(found))
+            self._member = self.placing.member(found)
+            self._archive.begin(self._member)
         self._piece(found.piece)
 
     def _check(self, found: Found) -> None:
@@ -221,10 +215,8 @@ class Packer:
             return
         piece = piece[: self._left]
         self._left -= len(piece)
-        if self._aside is not None:
-            self._aside.write(piece)
-            if self._cleaner is None and self._left <= self._zeros_left:
-                self._move(self._aside, self.placing.member(self._found))
+        if self._stream is not None and self._spool is not None:
+            self._spool.write(self._stream.feed(bytes(piece)))
         elif self._member is not None and len(piece):
             self._archive.data(piece)
         self._count(len(piece))
@@ -237,28 +229,27 @@ class Packer:
             self._entry.content += count
 
     def _end_object(self) -> None:
-        if self._aside is not None and self._found is not None:
-            size = self._aside.finish()
-            self._move(self._aside, self.placing.member(self._found, size))
-        if self._member is not None:
+        if self._stream is not None and self._spool is not None and self._found is not None:
+            self._spool.write(self._stream.finish())
+            self._pass_on(self.placing.member(self._found, self._spool.tell()), self._spool)
+            self._spool.close()
+            self._stream = self._spool = None
+        elif self._member is not None:
             self._archive.end(self._member)
         self._member = None
         self._dropping = True
 
-    def _open(self, member: Member) -> None:
-        self._member = member
+    def _pass_on(self, member: Member, content: IO[bytes]) -> None:
+        content.seek(0)
         self._archive.begin(member)
-
-    def _move(self, aside: Aside, member: Member) -> None:
-        """Begin an object in the archive with what has come of it."""
-        self._open(member)
-        self._archive.moved(aside.file)
-        self._aside = None
+        while piece := content.read(_PIECE):
+            self._archive.data(piece)
+        self._archive.end(member)
 
     # --- what is missing -------------------------------------------------------------------
 
     def _cut_short(self, why: str) -> None:
-        """End an object whose rest does not come, and tell it."""
+        """Fill an object whose rest does not come, and tell it."""
         if self._found is None or self._dropping or not self._left:
             return
         found, missing = self._found, self._left
@@ -269,7 +260,6 @@ class Packer:
         self._problem(found.path, 0, words)
         if self._member is not None:
             words += "; zeros stand for the rest"
-            self._zeros_left -= self._left
             while self._left:
                 zeros = _ZEROS[: self._left]
                 self._archive.data(zeros)
@@ -293,6 +283,10 @@ class Packer:
         if report.outcome in (Outcome.FAILED, Outcome.LOST) and entry.objects:
             entry.outcome = Outcome.PARTLY if report.outcome is Outcome.FAILED else Outcome.LOST
         self._entry, self._found, self.current = None, None, ""
+
+
+def _spool() -> IO[bytes]:
+    return tempfile.SpooledTemporaryFile(_IN_MEMORY)
 
 
 class Untrue(Exception):

@@ -81,8 +81,7 @@ class Placing:
 
         Args:
             found: the object.
-            size: bytes of its content, where they are not what was announced: a content that was
-                cleaned, or the beginning of one that was cut short.
+            size: bytes of its content, where they are not what was announced.
         """
         link, stretches = b"", _NO_HOLES
         if found.kind == "l":
@@ -91,8 +90,6 @@ class Placing:
             link = self.name(found.text)
         elif found.kind == "f" and found.text and self._cleaner is None:
             stretches = _stretches(found.text, found.total)
-            if size is not None:
-                stretches = _first(stretches, size)
         return Member(
             self.name(found.path),
             found.kind,
@@ -134,14 +131,3 @@ def _stretches(text: bytes, total: int) -> tuple[tuple[int, int], ...]:
         return ()
     pairs = tuple((int(numbers[at]), int(numbers[at + 1])) for at in range(0, len(numbers), 2))
     return pairs if sum(length for _, length in pairs) == total else ()
-
-
-def _first(stretches: tuple[tuple[int, int], ...], count: int) -> tuple[tuple[int, int], ...]:
-    """Give where the first bytes of a content lie."""
-    kept: list[tuple[int, int]] = []
-    for offset, length in stretches:
-        if length >= count:
-            return (*kept, (offset, count)) if count else tuple(kept)
-        kept.append((offset, length))
-        count -= length
-    return tuple(kept)
