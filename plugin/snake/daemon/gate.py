@@ -72,7 +72,6 @@ class PeerGate:
     def __init__(self, authority: Authority, address: str, host: tuple[str, int]) -> None:
         self._authority = authority
         self._address = address
-        self.policy: Policy = authority.genus().policy
         self.sessions = authority.sessions
         self._host = host
 
@@ -80,6 +79,11 @@ class PeerGate:
     def witness(self) -> IFileWitness:
         """Give who looks at directories for this connection."""
         return FileWitness(self._host)
+
+    def policy(self, number: int) -> Policy:
+        """Give what is wanted of a session in which a command comes."""
+        authority = self._authority
+        return authority.genus().policies.of(authority.level(number))
 
     def knows(self, number: int) -> bool:
         """Tell whether there is such a command."""
