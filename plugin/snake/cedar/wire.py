@@ -39,6 +39,11 @@ class Wire:
         """How many bytes wait to be looked at."""
         return self._incoming.waiting
 
+    @property
+    def held(self) -> int:
+        """How many bytes wait in all, of packets that are finished and of others."""
+        return self._incoming.held
+
     def feed(self, data: bytes) -> None:
         """Take bytes from the peer."""
         self._incoming.feed(data)
