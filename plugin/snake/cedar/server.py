@@ -29,11 +29,11 @@ from plugin.snake.cedar.negotiation import (
     VERSION,
     Agreement,
     Policy,
-    Wish,
     admission,
     agree,
     answer,
     refusal,
+    suffices,
 )
 from plugin.snake.cedar.sessions import SessionCache
 from plugin.snake.cedar.values import MessageReader
@@ -85,8 +85,8 @@ class Gate(Protocol):
     def admits(self, number: int, user: str) -> bool:
         """Tell whether that user may run it from where it is."""
 
-    def valid_commands(self, user: str) -> str:
-        """Give the numbers of what they may run, with commas between; never empty."""
+    def valid_commands(self, user: str, sealed: bool) -> str:
+        """Give the numbers of what may come in such a session, with commas between; never empty."""
 
     def session_name(self) -> str:
         """Give a name that no session ever had."""
@@ -155,7 +155,7 @@ class ServerConnection:
         return (yield from self._negotiate(ad, now))
 
     def _raw(self, number: int, reader: MessageReader) -> Command | None:
-        if not _suffices(self._gate.policy(number), self._user, self.wire.sealed):
+        if not suffices(self._gate.policy(number), self._user, self.wire.sealed):
             raise NegotiationError("a command without negotiation, and the policy requires it")
         code = self._objection(number)
         if code is not None:
@@ -166,7 +166,7 @@ class ServerConnection:
         session = self._gate.sessions.find(ad.get("sid"), now)
         number = _command_of(ad)
         policy = self._gate.policy(_meant(number, ad))
-        if session is None or not _suffices(policy, session.user, session.key is not None):
+        if session is None or not suffices(policy, session.user, session.key is not None):
             raise self._refused(number, SID_NOT_FOUND)
         self._user = session.user
         code = self._objection(number)
@@ -204,7 +204,9 @@ class ServerConnection:
             raise self._refused(number, code)
         name = self._gate.session_name()
         self._gate.sessions.enter(name, self._user, key, now)
-        self.wire.send_ad(admission(name, self._gate.valid_commands(self._user), self._user))
+        self.wire.send_ad(
+            admission(name, self._gate.valid_commands(self._user, key is not None), self._user)
+        )
         return self._command(number, ad, None)
 
     # --- what is answered here -----------------------------------------------------------------
@@ -229,13 +231,6 @@ class ServerConnection:
     def _refused(self, number: int, code: str) -> Refused:
         self.wire.send_ad(refusal(code))
         return Refused(number, self._user, code)
-
-
-def _suffices(policy: Policy, user: str, sealed: bool) -> bool:
-    """Whether a policy, which may be stricter than at first, would agree on what there is."""
-    if policy.authentication is Wish.REQUIRED and user == UNAUTHENTICATED:
-        return False
-    return sealed or not (policy.encryption is Wish.REQUIRED or policy.integrity is Wish.REQUIRED)
 
 
 def _meant(number: int, ad: Ad) -> int:

@@ -19,7 +19,7 @@ from plugin.snake.cedar.commands import (
     OFF,
     RECONFIG,
 )
-from plugin.snake.cedar.negotiation import Policy
+from plugin.snake.cedar.negotiation import Policy, suffices
 from plugin.snake.cedar.sessions import SessionCache
 from plugin.snake.daemon.files import FileWitness
 from plugin.snake.language.genus import Genus
@@ -95,14 +95,19 @@ class PeerGate:
         rules = self._authority.genus().rules
         return level is not None and rules.admits(level, user, self._address)
 
-    def valid_commands(self, user: str) -> str:
-        """Give the numbers of what that user may run.
+    def valid_commands(self, user: str, sealed: bool) -> str:
+        """Give the numbers of what that user may run in a session, which may be sealed.
 
         Not the question whether a command would pass: a client that finds it here asks within the
         session of another command, and then does not find the answer.
         """
         known = {*self._authority.genus().table, *_LEVEL_OF_OURS} - {DC_SEC_QUERY}
-        return ",".join(str(number) for number in sorted(known) if self.admits(number, user))
+        # clients take a session for what it is said to be good for, and do not ask a second time
+        return ",".join(
+            str(number)
+            for number in sorted(known)
+            if self.admits(number, user) and suffices(self.policy(number), user, sealed)
+        )
 
     def session_name(self) -> str:
         """Give a name that no session ever had."""
