@@ -10,10 +10,12 @@ each connection has a nonce and vectors of its own, so the bare server seals the
 anew, and opens nothing. PyPI's `htcondor` has to be installed.
 
 So that a busy machine does not decide: the servers share one core and the client has another;
-both are asked in turns, a short block of queries each, first one and then the other first; the
-ratio is the median of those of the blocks. "Undisturbed" is the time of a query that one in ten
-stays below, which is one that nobody else's work hit, and the ratio of these. CPU is the server's
-own time for a query, which others on the machine change little.
+both are asked in turns, a block of few queries each, first one and then the other first. The kernel
+says how long client and server waited for a core; a pair of neighbouring blocks counts only if both
+were calm, that is hardly waited and took no more than twice their undisturbed time, because
+waiting hides the servers and draws every ratio towards 1.
+The ratio, and the rates, are the medians of the pairs that count. "Undisturbed" is the time of a
+query that one in ten stays below, and the ratio of these. CPU is the server's own time for a query.
 """
 
 import os
@@ -34,26 +36,36 @@ import os, sys, time
 import htcondor2
 if len(os.sched_getaffinity(0)) > 1:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-ways, (warming, count, rounds) = sys.argv[1].split("+"), map(int, sys.argv[2:])
+ways, pids = (argument.split("+") for argument in sys.argv[1:3])
+warming, count, rounds = map(int, sys.argv[3:])
+def waited(way):
+    files = [f"/proc/{pid}/schedstat" for pid in ("self", pids[way])]
+    return sum(int(open(file).read().split()[1]) for file in files)
 collectors = [htcondor2.Collector(way) for way in ways]
 for collector in collectors:
     for _ in range(warming):
         assert len(collector.query(htcondor2.AdType.Startd)) == 2
 for round in range(rounds):
     for way in range(len(ways))[:: -1 if round % 2 else 1]:
-        times = []
+        times, before = [], waited(way)
         for _ in range(count):
             begin = time.perf_counter()
             collectors[way].query(htcondor2.AdType.Startd)
             times.append(time.perf_counter() - begin)
-        print(way, *times)
+        print(way, (waited(way) - before) / 1e9, *times)
 """
 WARMING = 20
-BLOCK = 20
-ROUNDS = 100
+BLOCK = 5
+ROUNDS = 400
+CALM = 0.1
+"""Part of a block's time that client and server may have waited for a core."""
+SLOW = 2.0
+"""Times of an undisturbed query that one of a calm block takes at most: a machine that is itself
+a guest may sleep on without any process of its own waiting."""
 BUSY = 0.0006
-"""Seconds of a bare query that no undisturbed one takes: waiting for the core hides the servers,
-and draws every ratio towards 1."""
+"""Seconds of a bare query that no undisturbed one takes."""
+LEAST = 50
+"""Pairs of calm blocks below which a ratio is worth nothing."""
 
 
 class Server(NamedTuple):
@@ -173,34 +185,43 @@ while True:
 """
 
 
-class Figures(NamedTuple):
-    """What one way was asked, in seconds: for each block, the time of each query."""
+class Block(NamedTuple):
+    """A few queries of one way in a row: how long a core was waited for, and each query's time."""
 
-    blocks: list[list[float]]
+    waited: float
+    times: list[float]
+
+    def calm(self, best: float) -> bool:
+        """Tell whether nobody else's work was in the way, `best` being an undisturbed query."""
+        whole = sum(self.times)
+        return self.waited <= CALM * whole and whole <= SLOW * best * len(self.times)
 
     @property
-    def rates(self) -> list[float]:
-        """Queries a second, block by block."""
-        return [len(block) / sum(block) for block in self.blocks]
-
-    @property
-    def undisturbed(self) -> float:
-        """The time that one query in ten stays below: those that nobody else's work hit."""
-        return statistics.quantiles((time for block in self.blocks for time in block), n=10)[0]
+    def rate(self) -> float:
+        """Queries a second."""
+        return len(self.times) / sum(self.times)
 
 
-def client(ways: list[str], rounds: int, **knobs: str) -> list[Figures]:
-    """Run the client process; give its figures for each way."""
+def undisturbed(blocks: list[Block]) -> float:
+    """Give the time in seconds that one query in ten stays below."""
+    return statistics.quantiles((time for block in blocks for time in block.times), n=10)[0]
+
+
+def client(
+    ways: list[str], pids: list[int], rounds: int, **knobs: str
+) -> tuple[list[Block], list[Block]]:
+    """Run the client process; give the blocks of both ways, those of servers with these pids."""
     settings = {f"_CONDOR_{name}": value for name, value in knobs.items()}
     done = subprocess.run(
-        [sys.executable, "-c", CLIENT, "+".join(ways), str(WARMING), str(BLOCK), str(rounds)],
+        [sys.executable, "-c", CLIENT, "+".join(ways), "+".join(map(str, pids)),
+         str(WARMING), str(BLOCK), str(rounds)],
         check=True, capture_output=True, text=True,
         env={**os.environ, "CONDOR_CONFIG": "/dev/null", **settings},
     )  # fmt: skip
-    figures = [Figures([]) for _ in ways]
+    figures: tuple[list[Block], list[Block]] = [], []
     for line in done.stdout.splitlines():
-        way, *times = line.split()
-        figures[int(way)].blocks.append([float(time) for time in times])
+        way, waited, *times = line.split()
+        figures[int(way)].append(Block(float(waited), [float(time) for time in times]))
     return figures
 
 
@@ -264,21 +285,25 @@ def compare(
     try:
         ways = [server.sinful, f"<127.0.0.1:{port}>"]
         spent = [Spent(server.pid), Spent(bare.pid)]
-        ours, theirs = client(ways, rounds, **knobs)
+        ours, theirs = client(ways, [server.pid, bare.pid], rounds, **knobs)
         ours_cpu, theirs_cpu = (each.microseconds(BLOCK * rounds + WARMING) for each in spent)
     finally:
         bare.kill()
         bare.wait()
-    pairs = zip(ours.rates, theirs.rates, strict=True)
-    ratio = statistics.median(one / other for one, other in pairs)
+    pairs = list(zip(ours, theirs, strict=True))
+    best, bare_best = undisturbed(ours), undisturbed(theirs)
+    calm = [(one, other) for one, other in pairs if one.calm(best) and other.calm(bare_best)]
+    rates = [(one.rate, other.rate) for one, other in (calm if len(calm) >= LEAST else pairs)]
+    rate, bare_rate = (statistics.median(column) for column in zip(*rates, strict=True))
     print(
-        f"| {name} | {statistics.median(ours.rates):.0f} | {statistics.median(theirs.rates):.0f} "
-        f"| {ratio:.2f} | {ours.undisturbed * 1e6:.0f} | {theirs.undisturbed * 1e6:.0f} "
-        f"| {theirs.undisturbed / ours.undisturbed:.2f} | {ours_cpu:.0f} | {theirs_cpu:.0f} |",
+        f"| {name} | {rate:.0f} | {bare_rate:.0f} "
+        f"| {statistics.median(one / other for one, other in rates):.2f} "
+        f"| {len(calm)} of {len(pairs)} | {best * 1e6:.0f} | {bare_best * 1e6:.0f} "
+        f"| {bare_best / best:.2f} | {ours_cpu:.0f} | {theirs_cpu:.0f} |",
         flush=True,
     )
-    if theirs.undisturbed > BUSY:
-        print(f"{name}: no query was undisturbed; these ratios are the scheduler's", flush=True)
+    if len(calm) < LEAST or bare_best > BUSY:
+        print(f"{name}: hardly anything was calm; these ratios are the scheduler's", flush=True)
 
 
 def main() -> None:
@@ -299,9 +324,9 @@ def main() -> None:
             server = Server(sinful, (host, int(port)), snaked.pid)
             pin(snaked.pid)
             print(
-                "| way | queries/s | bare | ratio | undisturbed, µs | bare | ratio "
+                "| way | queries/s | bare | ratio | calm pairs | undisturbed, µs | bare | ratio "
                 "| CPU, µs | bare |\n"
-                "|---|---|---|---|---|---|---|---|---|"
+                "|---|---|---|---|---|---|---|---|---|---|"
             )
             raw, sealed = {"SEC_CLIENT_NEGOTIATION": "NEVER"}, {"SEC_CLIENT_ENCRYPTION": "REQUIRED"}
             compare("raw", server, rounds, recorded(server.address, **raw), BARE, **raw)

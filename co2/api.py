@@ -116,7 +116,7 @@ class Co2Plugin:
         var_dict: what the server handed over, see `__init__`.
     """
 
-    _enter_methods: Callable[[], None] | None = None  # set once they are entered
+    _enter_methods: Callable[[], list[str]] | None = None  # set once they are entered
 
     threaded: ClassVar[bool] = False
     topics: ClassVar[Sequence[str] | None] = None
@@ -173,20 +173,21 @@ class Co2Plugin:
                 of whoever brought it, 'id', 'time' in UNIX seconds, and what else was sent.
         """
 
-    def renew_methods(self) -> None:
+    def renew_methods(self) -> list[str]:
         """Let callers find what `procedures()` gives now, in place of what it gave before.
 
         For a plugin that is an `IProcedureSource` and whose methods come and go while it runs.
-        All of it counts from here on, or nothing does. Before the plugin is loaded as a whole
-        there is nothing to renew: the server asks for its methods then. Calls and conversations
-        that are under way go on.
+        Before the plugin is loaded as a whole there is nothing to renew: the server asks for its
+        methods then. Calls and conversations that are under way go on.
+
+        Returns:
+            why methods are missing, a text for each: its name is held by another, or twice in
+            this, or cannot be a method's. The others are there, as when the plugin was loaded.
 
         Raises:
-            NameTaken: a name is held by another, or twice in this; nothing is changed.
-            LocalError: a name cannot be a method's, or this is not the reactor's thread; likewise.
+            LocalError: this is not the reactor's thread; nothing is changed.
         """
-        if self._enter_methods is not None:
-            self._enter_methods()
+        return [] if self._enter_methods is None else self._enter_methods()
 
     def log(self, caller: Any, msg: Any) -> None:
         """Write to the server's log; `caller` is normally `self`, `msg` anything with a repr."""

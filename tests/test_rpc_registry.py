@@ -197,13 +197,31 @@ def test_a_source_is_renewed_as_a_whole():
         ("lab._x", "cannot be a method name"),
     ],
 )
-def test_a_renewal_that_clashes_changes_nothing(name, fault):
-    """Another's name, the same name twice, the server's, a malformed one: all stays as it was."""
+def test_a_renewal_that_clashes_costs_that_one_method(name, fault):
+    """Another's name, the same twice, the server's, a malformed one: the rest is renewed."""
     registry = Registry()
     registry.enter_source(Source(Procedure("lab.old", nothing, owner="lab.x")))
-    registry.enter(Procedure("lab.others", nothing, owner="lab.y"))
-    before = {one: registry.find(one) for one in registry.names()}
-    wanted = (Procedure(one, nothing, owner="lab.x") for one in ("lab.new", name))
+    others = registry.enter(Procedure("lab.others", nothing, owner="lab.y"))
+    new, clashing = (Procedure(one, nothing, owner="lab.x") for one in ("lab.new", name))
+    (refusal,) = registry.renew(Source(new, clashing), "lab.x")
+    assert refusal.procedure is clashing
     with pytest.raises(LocalError, match=fault):
-        registry.renew(Source(*wanted), "lab.x")
-    assert {one: registry.find(one) for one in registry.names()} == before
+        raise refusal.reason
+    assert registry.names() == ["lab.new", "lab.others"]
+    assert registry.find("lab.new").procedure is new
+    assert registry.find("lab.others") is others
+
+
+def test_a_renewal_whose_source_raises_changes_nothing():
+    """What its owner had stays, as long as the source has not said what comes instead."""
+
+    class Broken:
+        def procedures(self):
+            yield Procedure("lab.new", nothing, owner="lab.x")
+            raise ValueError("no items")
+
+    registry = Registry()
+    registry.enter_source(Source(Procedure("lab.old", nothing, owner="lab.x")))
+    with pytest.raises(ValueError, match="no items"):
+        registry.renew(Broken(), "lab.x")
+    assert registry.names() == ["lab.old"]

@@ -183,11 +183,11 @@ class Cell:
             self.error = f"its methods are missing: {type(error).__name__}: {words(error)}"
             return []
 
-    def _renew(self, registry: Registry) -> None:
+    def _renew(self, registry: Registry) -> list[str]:
         # the registry is a dict that callers look into at any time between two turns
         if not isInIOThread():
             raise LocalError(f"{self.name}: methods are renewed in the reactor's thread only")
-        registry.renew(self, self.name)
+        return [refusal.reason.text for refusal in registry.renew(self, self.name)]
 
     def _procedure(self, name: str, method: Callable[..., Any]) -> Procedure:
         level = getattr(method, "__co2_level__", Level.CALL)

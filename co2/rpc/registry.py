@@ -103,42 +103,45 @@ class Registry:
         Returns:
             the refused procedures with the reasons, empty if all is well.
         """
-        accepted: list[Procedure] = []
-        refusals: list[Refusal] = []
-        claimed: dict[str, Procedure] = {}
-        for procedure in source.procedures():
-            try:
-                for name in procedure.names:
-                    self._check(name, procedure, claimed)
-            except LocalError as reason:
-                refusals.append(Refusal(procedure, reason))
-            else:
-                accepted.append(procedure)
-                claimed.update(dict.fromkeys(procedure.names, procedure))
-        for entry in [Entry.of(procedure) for procedure in accepted]:
-            self._entries.update(dict.fromkeys(entry.procedure.names, entry))
+        accepted, refusals = self._judged(source)
+        self._take(accepted)
         return refusals
 
-    def renew(self, source: IProcedureSource, owner: str) -> None:
-        """Enter what a source brings now in place of all that its owner has, or change nothing.
+    def renew(self, source: IProcedureSource, owner: str) -> list[Refusal]:
+        """Enter what a source brings now in place of all that its owner has.
 
         Args:
             source: whose procedures are all that owner's.
             owner: the plugin, as its procedures name it.
 
-        Raises:
-            NameTaken: another holds one of the names, or the name is the server's.
-            LocalError: a name is malformed.
+        Returns:
+            the refused procedures with the reasons, as `enter_source`.
         """
-        entries: list[Entry] = []
-        claimed: dict[str, Procedure] = {}
-        for procedure in source.procedures():
-            for name in procedure.names:
-                self._check(name, procedure, claimed, leaving=owner)
-            claimed.update(dict.fromkeys(procedure.names, procedure))
-            entries.append(Entry.of(procedure))
+        accepted, refusals = self._judged(source, leaving=owner)
         held = [entry.procedure for entry in self._entries.values()]
         self.withdraw(procedure for procedure in held if procedure.owner == owner)
+        self._take(accepted)
+        return refusals
+
+    def _judged(
+        self, source: IProcedureSource, leaving: str = ""
+    ) -> tuple[list[Entry], list[Refusal]]:
+        """Check every name of a source before any is entered."""
+        accepted: list[Entry] = []
+        refusals: list[Refusal] = []
+        claimed: dict[str, Procedure] = {}
+        for procedure in source.procedures():
+            try:
+                for name in procedure.names:
+                    self._check(name, procedure, claimed, leaving)
+            except LocalError as reason:
+                refusals.append(Refusal(procedure, reason))
+            else:
+                accepted.append(Entry.of(procedure))
+                claimed.update(dict.fromkeys(procedure.names, procedure))
+        return accepted, refusals
+
+    def _take(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
             self._entries.update(dict.fromkeys(entry.procedure.names, entry))
 

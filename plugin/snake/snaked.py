@@ -49,6 +49,7 @@ class X_Snake(Co2Plugin):
             self.reactor = reactor
         self.daemons: dict[str, SnakeDaemon] = {}
         self.failed: dict[str, list[str]] = {}
+        self._missing: list[str] = []
         for genus in dict.fromkeys(self.genera):
             self._start(genus)
 
@@ -60,7 +61,7 @@ class X_Snake(Co2Plugin):
             DaemonLog(partial(self.log, self)),
             partial(self._ended, genus),
             self.listen,
-            self.renew_methods,
+            self._renew,
         )
         complaints: list[str] = []
         try:
@@ -83,7 +84,13 @@ class X_Snake(Co2Plugin):
         if daemon is not None:
             daemon.stop()
             self.failed[genus] = ["it has ended; snake.snaked.reconfigure starts it again"]
-            self.renew_methods()
+            self._renew()
+
+    def _renew(self) -> None:
+        """Let the methods follow the tables; HTCondor's clients are served whatever comes of it."""
+        self._missing = [f"not a method of XML-RPC: {why}" for why in self.renew_methods()]
+        for complaint in self._missing:
+            self.log(self, complaint)
 
     def _daemon(self, genus: str) -> SnakeDaemon:
         daemon = self.daemons.get(genus)
@@ -116,17 +123,18 @@ class X_Snake(Co2Plugin):
     def x_reconfigure(self, genus: str) -> list[str]:
         """Load a genus's configuration and code anew; live handlers are closed.
 
-        Answers warnings. If anything is wrong, the fault says what, and everything stays as it is.
-        A genus that could not start, or has ended, is started.
+        Answers warnings, commands that cannot be methods among them: they are there for HTCondor's
+        clients only. If anything is wrong, the fault says what, and everything stays as it is. A
+        genus that could not start, or has ended, is started.
         """
         if genus in self.failed:
             complaints = self._start(genus)
-            self.renew_methods()
+            self._renew()
         else:
             complaints = self._daemon(genus).reconfigure()
         if complaints:
             raise ApplicationFailed(f"{genus} stays as it was: " + "; ".join(complaints)[:2000])
-        return list(self.daemons[genus].genus.warnings)
+        return [*self.daemons[genus].genus.warnings, *self._missing]
 
     @level("admin")
     def x_wake(self, genus: str) -> bool:

@@ -3,11 +3,21 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from rooms import QUERY, Den
+from rooms import OTHER, QUERY, Den
 
 from plugin.snake.cedar.client import ANONYMOUS, ClientConnection
+from plugin.snake.cedar.commands import DC_SEC_QUERY
 from plugin.snake.cedar.errors import CedarError, NegotiationError
-from plugin.snake.cedar.negotiation import Agreement, Policy, Wish, agree, reconciled
+from plugin.snake.cedar.negotiation import (
+    UNAUTHENTICATED,
+    Agreement,
+    Policy,
+    Wish,
+    admission,
+    agree,
+    answer,
+    reconciled,
+)
 from plugin.snake.cedar.sessions import SessionCache
 from plugin.snake.cedar.wire import Wire
 from plugin.snake.classads.face import ClassAd
@@ -94,6 +104,43 @@ def test_a_policy_that_requires_is_kept(tmp_path):
     with pytest.raises(NegotiationError, match="DENIED: Encryption: the server requires it"):
         opened(den, Policy(Wish.NEVER, Wish.NEVER, Wish.NEVER))
     assert opened(den)[0].wire.sealed
+
+
+def test_a_level_may_require_what_others_do_not(tmp_path):
+    """Raw, negotiated and resumed commands, and the question, go by their own level's policy."""
+    table = ("QUERY_STARTD_ADS READ handle", "QUERY_SCHEDD_ADS WRITE handle")
+    den = Den(tmp_path, HANDLER, "SEC_WRITE_ENCRYPTION = REQUIRED", table).start()
+    raw = den.connect()
+    raw.say({"Requirements": True}, raw=QUERY)
+    assert raw.ints() is not None
+    raw.say({"Requirements": True}, raw=OTHER)
+    assert raw.closed
+    assert not opened(den)[0].wire.sealed
+    (name,) = den.daemon.gate("127.0.0.1", ("127.0.0.1", 1)).sessions._sessions
+    ad = {"UseSession": "YES", "Sid": name, "ResumeResponse": True}
+    asked = {
+        "AUTHORIZED": [{"Command": QUERY}, {"Command": DC_SEC_QUERY, "AuthCommand": QUERY}],
+        "SID_NOT_FOUND": [{"Command": OTHER}, {"Command": DC_SEC_QUERY, "AuthCommand": OTHER}],
+    }
+    for code, questions in asked.items():
+        for question in questions:
+            client = den.connect()
+            client.say(60010, ad | question)
+            assert client.message().literal_ad()["returncode"] == code
+    assert opened(den, command=OTHER)[0].wire.sealed
+    with pytest.raises(NegotiationError, match="DENIED: Encryption"):
+        opened(den, Policy(Wish.NEVER, Wish.NEVER, Wish.NEVER), OTHER)
+
+
+def test_a_client_does_not_go_on_without_what_it_requires(den):
+    """A server that agrees on less than the client requires gets no payload."""
+    client = ClientConnection(Wire(), QUERY, Policy(encryption=Wish.REQUIRED), bytes(16))
+    server = Wire()
+    server.send_ad(answer(Agreement(False, False, False)))
+    server.send_ad(admission("s", "5", UNAUTHENTICATED))
+    with pytest.raises(NegotiationError, match="does without encryption"):
+        client.feed(server.data_to_send())
+    assert not client.ready
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import strategies as some
 
 from plugin.snake.cedar.errors import FramingError, PayloadError
 from plugin.snake.cedar.framing import NO_DIGEST, PacketReader, PacketWriter
+from plugin.snake.cedar.lines import plain_line
 from plugin.snake.cedar.values import MessageReader, MessageWriter
 from plugin.snake.classads.ad import ClassAd
 
@@ -189,3 +190,16 @@ def test_many_small_packets_take_no_more_room_than_their_bytes():
     assert size < 2_000_000
     reader.feed(b"\1\0\0\0\1x")
     assert reader.message() == b"x" * 300_001
+
+
+def test_truth_and_one_are_different_lines():
+    """What is remembered of a value is never given for another that only equals it."""
+    written = [plain_line("A", value) for value in (1, True, 0, False, True, 1)]
+    assert written == [
+        b"A = 1\0",
+        b"A = true\0",
+        b"A = 0\0",
+        b"A = false\0",
+        written[1],
+        written[0],
+    ]

@@ -6,6 +6,7 @@ from hypothesis import strategies as some
 from rooms import OTHER, QUERY, Den
 
 from plugin.snake.cedar.commands import DC_NOP, DC_OFF_FAST, DC_RECONFIG, DC_RECONFIG_FULL
+from plugin.snake.daemon import daemon
 from plugin.snake.handlers.imports import CodeError
 from plugin.snake.language.macros import ConfigError
 
@@ -309,3 +310,34 @@ def test_two_genera_do_not_see_each_others_snake(tmp_path):
         dens[-1].start()
     assert [asked(den) for den in dens] == [[1], [2]]
     assert not any(name == "snake" or name.startswith("snake.") for name in sys.modules)
+
+
+def test_unfinished_requests_are_bounded_together(tmp_path, ended, monkeypatch):
+    """Beyond the bound whoever has sent most is let go; the others, and all that ends, stay."""
+    monkeypatch.setattr(daemon, "MAX_HELD", 50_000)
+    den = Den(tmp_path, TALK % 1).start()
+    packet = b"\0" + (9000).to_bytes(4, "big") + bytes(9000)
+    small, large, busy = den.connect(), den.connect(), den.connect()
+    busy.say(1, raw=QUERY)
+    for _ in range(10):
+        # whole requests leave nothing behind, however many there are
+        small.say(bytes(9000 - 16), raw=DC_NOP)
+    busy.protocol.dataReceived(packet[:-1])
+    small.protocol.dataReceived(packet)
+    for _ in range(3):
+        large.protocol.dataReceived(packet)
+    assert not large.closed
+    small.protocol.dataReceived(packet)
+    assert (large.closed, small.closed, busy.closed) == (True, False, False)
+    assert den.said("unfinished requests wait") and den.said("is let go with 27000 bytes")
+    for _ in range(3):
+        busy.protocol.dataReceived(packet[-1:] + packet[:-1])
+    assert (busy.closed, small.closed, ended) == (True, False, [1])
+    small.hang_up()
+    for _ in range(5):
+        # what left is counted no more
+        fresh = den.connect()
+        for _ in range(5):
+            fresh.protocol.dataReceived(packet)
+        assert not fresh.closed
+        fresh.hang_up()

@@ -40,6 +40,7 @@ def test_every_knob_of_the_guide_is_read():
         "SNAKE_PATH": "x", "SNAKE_POLLING": "f SIGUSR1", "UPDATE_INTERVAL": "7",
         "ADDRESS_FILE": "a", "LOG": "l", "DEBUG": "D_UTC", "PORT": "1",
         "NETWORK_INTERFACE": "::1", "COLLECTOR_HOST": "c", "SEC_ENCRYPTION": "NEVER",
+        "SEC_level_ENCRYPTION": None,
         "SNAKE_CLASSAD2": "real", "ALLOW_level": None,
     }  # fmt: skip
     assert knobs - {"SNAKE_COMMAND_TABLE"} == set(values)

@@ -1,11 +1,11 @@
 """`converse`, `structs` and `snaked`: the same handlers over XML-RPC."""
 
 import pytest
-from rooms import Den, Listening, Transport
+from rooms import OTHER, Den, Listening, Transport
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from co2.api import ApplicationFailed, InvalidParams, IProcedureSource, Level
+from co2.api import ApplicationFailed, InvalidParams, IProcedureSource, Level, Procedure
 from co2.errors import MethodNotFound
 from co2.testing.bench import PluginBench
 from plugin.snake.cedar.commands import DC_OFF_FAST, DC_RECONFIG
@@ -283,3 +283,24 @@ def test_a_genus_that_could_not_start_is_started_by_the_call(snakes, tmp_path):
     assert bench.call("reconfigure", "BAD", level="admin") == []
     assert commands(bench) == ["snake.BAD.QUERY_STARTD_ADS"]
     assert bench.call("snake.BAD.QUERY_STARTD_ADS") == [[1]]
+
+
+def test_a_command_whose_name_is_taken_is_htcondors_alone_and_that_is_said(snakes, tmp_path):
+    """Answer and log name it; other methods follow the table, and CEDAR serves them all."""
+    bench = snakes(ONE=GOOD)
+    plugin, own = bench.plugin, bench.plugin.procedures
+    taken = Procedure("snake.ONE.QUERY_SCHEDD_ADS", list)
+    plugin.procedures = lambda: [taken, *own()]
+    configure(tmp_path, ("QUERY_SCHEDD_ADS READ handle", "QUERY_ANY_ADS READ handle"), ONE=GOOD)
+    (told,) = bench.call("reconfigure", "ONE", level="admin")
+    assert told.startswith("not a method of XML-RPC: the method name snake.ONE.QUERY_SCHEDD_ADS is")
+    assert "held by the plugin snake.snaked" in told
+    assert any(told in str(line) for line in bench.logged)
+    assert bench.call("snake.ONE.QUERY_ANY_ADS") == [[1]]
+    assert bench.call(taken.name) == []
+    client = Transport(CommandConnection(plugin.daemons["ONE"]))
+    client.say(raw=OTHER)
+    assert client.ints() == [1]
+    plugin.procedures = own
+    assert bench.call("reconfigure", "ONE", level="admin") == []
+    assert bench.call("snake.ONE.QUERY_SCHEDD_ADS") == [[1]]

@@ -106,6 +106,17 @@ def test_ping_says_what_would_pass(seed):
     assert (before[0], after[0]) == (True, True)
 
 
+def test_a_level_may_require_encryption_of_real_clients(tmp_path):
+    """A session in clear, of a level that may be, does not do for one that requires encryption."""
+    shutil.copytree(SEED, tmp_path, dirs_exist_ok=True)
+    with (tmp_path / "condor_config").open("a") as config:
+        config.write("\nSEC_READ_ENCRYPTION = REQUIRED\n")
+    requests = (["ping", "ADMINISTRATOR"], ["query", "Startd"], ["ping", "READ"])
+    with Snaked(tmp_path, "CREDMON_OAUTH", "log/.credmon_ouauth_address", "-t") as snaked:
+        other, ads, read = client(snaked.address, *requests)
+    assert (other[2], slots(ads), read[2]) == ("NO", SLOTS, "YES")
+
+
 def test_an_authenticated_client_is_known_by_name(seed):
     """Who proves by a directory who they are, is told so."""
     ((passes, user, encrypted),) = client(seed.address, ["ping", "READ"], **WAYS["all three"])

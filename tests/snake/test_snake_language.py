@@ -112,7 +112,8 @@ def test_a_genus_has_defaults():
     """What nobody says has a value that hurts nobody."""
     genus = read_genus("G", parse("G_SNAKE_PATH = a:b\nSEC_DEFAULT_INTEGRITY = REQUIRED\n"))
     assert (genus.interface, genus.port, genus.update_interval) == ("127.0.0.1", 0, 300)
-    assert (genus.policy.integrity, genus.policy.encryption) == (Wish.REQUIRED, Wish.OPTIONAL)
+    policy = genus.policies.default
+    assert (policy.integrity, policy.encryption) == (Wish.REQUIRED, Wish.OPTIONAL)
     assert (genus.table, genus.polling, genus.log_file) == ({}, None, None)
 
 
@@ -153,3 +154,56 @@ def test_a_rule_that_matches_nobody_is_not_silent():
     (warning,) = [warning for warning in genus.warnings if "ALLOW_READ" in warning]
     assert "'*.example.org'" in warning
     assert genus.rules.allow["READ"].match("bob@x", "10.1.1.1") == "*/10.*"
+
+
+def wishes(text, level):
+    """Give a level's authentication, encryption and integrity, by their first letters."""
+    policy = read_genus("G", parse(f"G_SNAKE_PATH = p\n{text}")).policies.of(level)
+    three = (policy.authentication, policy.encryption, policy.integrity)
+    return "".join(wish.value[0] for wish in three)
+
+
+def test_a_level_has_a_policy_of_its_own():
+    """Its knob goes before DEFAULT's, the genus's before all daemons', feature by feature."""
+    text = (
+        "SEC_DEFAULT_ENCRYPTION = PREFERRED\nSEC_WRITE_AUTHENTICATION = REQUIRED\n"
+        "SEC_READ_ENCRYPTION = REQUIRED\nG_SEC_READ_ENCRYPTION = NEVER\n"
+        "SEC_DAEMON_INTEGRITY = REQUIRED\n"
+    )
+    assert [wishes(text, level) for level in ("WRITE", "READ", "CONFIG")] == ["RPO", "ONO", "OPO"]
+    assert [wishes(text, level) for level in ("ADVERTISE_STARTD", None)] == ["OPR", "OPO"]
+    own = text + "ADVERTISE = 1\nSEC_ADVERTISE_STARTD_INTEGRITY = NEVER\nG_SEC_ENCRYPTION = NEVER"
+    assert [wishes(own, level) for level in ("ADVERTISE_STARTD", "CONFIG")] == ["ONN", "ONO"]
+    with pytest.raises(ConfigError) as caught:
+        wishes("SEC_READ_ENCRYPTION = MAYBE\nSEC_DEFAULT_INTEGRITY = NO\n", None)
+    told = [complaint.split(": '")[0] for complaint in caught.value.complaints]
+    assert sorted(told) == ["line 2: SEC_READ_ENCRYPTION", "line 3: SEC_DEFAULT_INTEGRITY"]
+
+
+UNREAD = (
+    "SEC_DEFAULT_NEGOTIATION", "SEC_OWNER_ENCRYPTION", "G_SEC_READ_AUTHENTICATION_METHODS",
+    "G.SEC_DEFAULT_ENCRYPTION", "allow_read_collector", "DENY_OWNER", "HOSTDENY_WRITE",
+    "_CONDOR_SEC_DEFAULT_CRYPTO_METHODS",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNREAD)
+def test_a_policy_that_nobody_reads_is_never_silent(name):
+    """It is named with its line; what is read, or another genus's, is not."""
+    read = "SEC_READ_ENCRYPTION = NEVER\nH_SEC_OTHER = 1\nDENY_WRITE = 10.*\nSECOND = 1\n"
+    text = f"G_SNAKE_PATH = p\n{read}"
+    if name.startswith("_CONDOR_"):
+        macros, line = parse(text, {name: "1"}), 0
+    else:
+        macros, line = parse(f"{text}{name} = 1\n"), 6
+    shown = name.removeprefix("_CONDOR_")
+    warning = f"line {line}: {shown}: is not read here, and changes nothing"
+    assert read_genus("G", macros).warnings == (warning,)
+
+
+def test_updates_that_cannot_prove_who_sends_them_are_a_warning():
+    """Where nothing is sent there is nothing to warn of."""
+    text = "G_SNAKE_PATH = p\nSEC_CLIENT_AUTHENTICATION = REQUIRED\n"
+    assert read_genus("G", parse(text)).warnings == ()
+    (warning,) = read_genus("G", parse(text + "COLLECTOR_HOST = c\n")).warnings
+    assert warning.startswith("line 2: SEC_CLIENT_AUTHENTICATION: updates go without proof")

@@ -78,3 +78,6 @@ class ClientConnection:
         admitted = (yield).literal_ad()
         if admitted.get("returncode") != "AUTHORIZED":
             raise NegotiationError(f"the server refused: {admitted.get('returncode')}")
+        for feature in ("encryption", "integrity"):
+            if getattr(policy, feature) is Wish.REQUIRED and ad.get(feature) != "YES":
+                raise NegotiationError(f"the server does without {feature}, which is required here")

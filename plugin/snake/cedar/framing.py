@@ -92,6 +92,11 @@ class PacketReader:
         """How many bytes wait, those of finished packets aside."""
         return len(self._pending)
 
+    @property
+    def held(self) -> int:
+        """How many bytes wait in all."""
+        return len(self._pending) + len(self._gathered)
+
     def digest(self) -> bytes:
         """Give the hash of everything that came in clear; zeros if nothing did."""
         return self._seen.digest()

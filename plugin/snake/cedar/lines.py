@@ -72,6 +72,8 @@ def joined_ad(lines: list[bytes], sized: bool) -> bytes:
     return _INTEGER.pack(len(lines)) + b"".join(strings)
 
 
+# negotiation says the same again and again; True and 1 are the same key unless it is typed
+@functools.lru_cache(maxsize=256, typed=True)
 def plain_line(name: str, value: bool | int | str) -> bytes:
     """Write an attribute of a plain value, with its NUL; the name needs no quotes."""
     if isinstance(value, str):

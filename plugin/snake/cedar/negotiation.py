@@ -81,6 +81,13 @@ def reconciled(ours: Wish, theirs: Wish) -> bool:
     return Wish.NEVER not in pair and pair != {Wish.OPTIONAL}
 
 
+def suffices(policy: Policy, user: str, sealed: bool) -> bool:
+    """Whether a policy, which may be stricter than at first, would agree on what there is."""
+    if policy.authentication is Wish.REQUIRED and user == UNAUTHENTICATED:
+        return False
+    return sealed or not (policy.encryption is Wish.REQUIRED or policy.integrity is Wish.REQUIRED)
+
+
 def agree(ours: Policy, ad: Mapping[str, object]) -> Agreement:
     """Decide what is done with a client's request.
 

@@ -29,13 +29,13 @@ from plugin.snake.cedar.negotiation import (
     VERSION,
     Agreement,
     Policy,
-    Wish,
     admission,
     agree,
     answer,
     refusal,
+    suffices,
 )
-from plugin.snake.cedar.sessions import Session, SessionCache
+from plugin.snake.cedar.sessions import SessionCache
 from plugin.snake.cedar.values import MessageReader
 from plugin.snake.cedar.wire import Wire
 
@@ -70,12 +70,14 @@ class Refused(CedarError):
 class Gate(Protocol):
     """What the connection asks of the daemon; one gate for each peer's address."""
 
-    policy: Policy
     sessions: SessionCache
 
     @property
     def witness(self) -> IFileWitness:
         """Give who looks at the file system."""
+
+    def policy(self, number: int) -> Policy:
+        """Give what is wanted of a session in which a command comes."""
 
     def knows(self, number: int) -> bool:
         """Tell whether there is such a command."""
@@ -83,8 +85,8 @@ class Gate(Protocol):
     def admits(self, number: int, user: str) -> bool:
         """Tell whether that user may run it from where it is."""
 
-    def valid_commands(self, user: str) -> str:
-        """Give the numbers of what they may run, with commas between; never empty."""
+    def valid_commands(self, user: str, sealed: bool) -> str:
+        """Give the numbers of what may come in such a session, with commas between; never empty."""
 
     def session_name(self) -> str:
         """Give a name that no session ever had."""
@@ -153,9 +155,7 @@ class ServerConnection:
         return (yield from self._negotiate(ad, now))
 
     def _raw(self, number: int, reader: MessageReader) -> Command | None:
-        policy = self._gate.policy
-        wishes = (policy.authentication, policy.encryption, policy.integrity)
-        if Wish.REQUIRED in wishes and self._user == UNAUTHENTICATED and not self.wire.sealed:
+        if not suffices(self._gate.policy(number), self._user, self.wire.sealed):
             raise NegotiationError("a command without negotiation, and the policy requires it")
         code = self._objection(number)
         if code is not None:
@@ -165,7 +165,8 @@ class ServerConnection:
     def _resume(self, ad: Ad, now: float) -> Command | None:
         session = self._gate.sessions.find(ad.get("sid"), now)
         number = _command_of(ad)
-        if session is None or not self._suffices(session):
+        policy = self._gate.policy(_meant(number, ad))
+        if session is None or not suffices(policy, session.user, session.key is not None):
             raise self._refused(number, SID_NOT_FOUND)
         self._user = session.user
         code = self._objection(number)
@@ -183,17 +184,10 @@ class ServerConnection:
             self.wire.seal(session.key, self._gate.random_bytes(16))
         return self._command(number, ad, None)
 
-    def _suffices(self, session: Session) -> bool:
-        """Whether the policy, which may be stricter by now, would agree on such a session."""
-        policy = self._gate.policy
-        if policy.authentication is Wish.REQUIRED and session.user == UNAUTHENTICATED:
-            return False
-        return session.key is not None or Wish.REQUIRED not in (policy.encryption, policy.integrity)
-
     def _negotiate(self, ad: Ad, now: float) -> Dialogue:
         number = _command_of(ad)
         try:
-            agreement = agree(self._gate.policy, ad)
+            agreement = agree(self._gate.policy(_meant(number, ad)), ad)
         except NegotiationError as error:
             # an agreement on nothing comes first: only then do clients read a refusal and show it
             self.wire.send_ad(answer(Agreement(False, False, False)))
@@ -210,7 +204,9 @@ class ServerConnection:
             raise self._refused(number, code)
         name = self._gate.session_name()
         self._gate.sessions.enter(name, self._user, key, now)
-        self.wire.send_ad(admission(name, self._gate.valid_commands(self._user), self._user))
+        self.wire.send_ad(
+            admission(name, self._gate.valid_commands(self._user, key is not None), self._user)
+        )
         return self._command(number, ad, None)
 
     # --- what is answered here -----------------------------------------------------------------
@@ -235,6 +231,12 @@ class ServerConnection:
     def _refused(self, number: int, code: str) -> Refused:
         self.wire.send_ad(refusal(code))
         return Refused(number, self._user, code)
+
+
+def _meant(number: int, ad: Ad) -> int:
+    """Give the command that it is about: a question whether one would pass is about that one."""
+    tested = ad.get("authcommand")
+    return tested if number == DC_SEC_QUERY and type(tested) is int else number
 
 
 def _command_of(ad: Ad) -> int:

@@ -23,10 +23,13 @@ class Wire:
         self._incoming = PacketReader(max_message)
         self._outgoing = PacketWriter()
         self._to_send: list[bytes] = []
+        self._agreed: tuple[bytes, bytes] | None = None
 
     @property
     def sealed(self) -> bool:
         """Whether packets are encrypted by now."""
+        if self._agreed is not None:
+            self._begin_sealing()
         return self._outgoing.seal is not None
 
     @property
@@ -39,14 +42,20 @@ class Wire:
         """How many bytes wait to be looked at."""
         return self._incoming.waiting
 
+    @property
+    def held(self) -> int:
+        """How many bytes wait in all, of packets that are finished and of others."""
+        return self._incoming.held
+
     def feed(self, data: bytes) -> None:
         """Take bytes from the peer."""
         self._incoming.feed(data)
 
     def message(self) -> MessageReader | None:
         """Give the next whole message, if there is one."""
+        sealed = self.sealed
         message = self._incoming.message()
-        return None if message is None else MessageReader(message, self.sealed)
+        return None if message is None else MessageReader(message, sealed)
 
     def writer(self) -> MessageWriter:
         """Give what the values of a message are gathered in."""
@@ -54,6 +63,8 @@ class Wire:
 
     def send(self, values: MessageWriter, last: bool = True) -> None:
         """Send what was gathered, and begin the next message if it is the last of this."""
+        if self._agreed is not None:
+            self._begin_sealing()
         self._to_send.append(self._outgoing.packets(values.take(), last))
 
     def send_ad(self, values: Mapping[str, bool | int | str]) -> None:
@@ -87,6 +98,12 @@ class Wire:
             key: the session's.
             vector: 16 fresh random bytes.
         """
+        # made ready when it is first needed: the peer waits for what was said until now
+        self._agreed = key, vector
+
+    def _begin_sealing(self) -> None:
+        assert self._agreed is not None
+        (key, vector), self._agreed = self._agreed, None
         sent, received = self._outgoing.digest(), self._incoming.digest()
         self._outgoing.seal = Sealer(key, vector, sent + received)
         self._incoming.seal = Opener(key, received + sent)

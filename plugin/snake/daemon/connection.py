@@ -1,7 +1,8 @@
 """One accepted connection on Twisted: bytes to the protocol core, commands to the daemon.
 
 Invariants: one handler at a time on a connection. While a handler runs and does not read, at most
-`READ_AHEAD` bytes of the peer are taken, so a peer cannot fill the memory. A connection that says
+`READ_AHEAD` bytes of the peer are taken, and `held` tells the daemon, which bounds all together,
+how many wait; so peers cannot fill the memory. A connection that says
 nothing for `IDLE` seconds between commands is closed; so is one that takes nothing of a reply for
 `STALLED` seconds.
 """
@@ -10,8 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, cast
 from typing import Protocol as Shape
+from typing import cast
 
 from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol
@@ -23,6 +24,7 @@ from plugin.snake.cedar.errors import CedarError, PayloadError
 from plugin.snake.cedar.negotiation import DENIED
 from plugin.snake.cedar.server import Command, Gate, Refused, ServerConnection
 from plugin.snake.cedar.wire import Wire
+from plugin.snake.daemon.connected import Connected
 from plugin.snake.daemon.logs import COMMAND, ERROR, SECURITY, DaemonLog
 from plugin.snake.handlers.reading import PayloadTimeout, PeerGone
 from plugin.snake.handlers.run import Run
@@ -51,36 +53,8 @@ class ICommands(Shape):
     def disconnected(self, connection: CommandConnection) -> None:
         """Forget a connection."""
 
-
-class Connected(Shape):
-    """The transport of a stream, as far as it is used here."""
-
-    def write(self, data: bytes) -> None:
-        """Send bytes."""
-
-    def loseConnection(self) -> None:
-        """Close once everything is sent."""
-
-    def abortConnection(self) -> None:
-        """Close at once."""
-
-    def getPeer(self) -> Any:
-        """Give the peer's address."""
-
-    def getHost(self) -> Any:
-        """Give our address."""
-
-    def registerProducer(self, producer: IPushProducer, streaming: bool) -> None:
-        """Tell the producer when the send buffer is full."""
-
-    def unregisterProducer(self) -> None:
-        """Tell it no more."""
-
-    def pauseProducing(self) -> None:
-        """Read no more for now."""
-
-    def resumeProducing(self) -> None:
-        """Read again."""
+    def grown(self, more: int) -> None:
+        """Note that so many bytes more, or less, of unfinished requests wait."""
 
 
 def _nothing() -> None:
@@ -100,6 +74,7 @@ class CommandConnection(Protocol):
         self._overdue: Callable[[], None] = self._idled
         self._paused = self._serving = self._closed = False
         self._peer = "?"
+        self.held = 0
 
     # --- what Twisted tells --------------------------------------------------------------------
 
@@ -132,6 +107,7 @@ class CommandConnection(Protocol):
         if self._run is None and not self._closed:
             self._serve()
         self._read_ahead()
+        self._account()
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         """The handler is told; it may still finish what needs no peer."""
@@ -140,6 +116,8 @@ class CommandConnection(Protocol):
         # it refers to this, and what refers to itself waits for the garbage collector
         self._overdue = _nothing
         self._daemon.disconnected(self)
+        self._daemon.grown(-self.held)
+        self.held = 0
         if self._run is not None:
             self._run.peer_left()
 
@@ -245,6 +223,12 @@ class CommandConnection(Protocol):
                 self._daemon.log.failure(f"closing a handler for {self._peer} raised", error)
         self._close()
 
+    def shed(self) -> None:
+        """Close at once: the unfinished requests of all peers are too much, and this is most."""
+        self._daemon.log.line(f"{self._peer} is let go with {self.held} bytes of a request", ERROR)
+        self.drop()
+        self._transport.abortConnection()
+
     @property
     def busy(self) -> bool:
         """Whether a handler is at work."""
@@ -268,6 +252,13 @@ class CommandConnection(Protocol):
             self._paused = True
             self._transport.pauseProducing()
 
+    def _account(self) -> None:
+        """Tell the daemon how much waits here; not while closing, which takes it all away."""
+        held = self._wire.held
+        if held != self.held and not self._closed:
+            more, self.held = held - self.held, held
+            self._daemon.grown(more)
+
     def _expect(self, otherwise: Callable[[], None] | None = None, seconds: float = IDLE) -> None:
         """Set the one deadline of the connection itself; the daemon looks at it now and then."""
         self._overdue = otherwise or self._idled
@@ -277,7 +268,8 @@ class CommandConnection(Protocol):
         self._deadline = math.inf
 
     def look_at_deadline(self, now: float) -> None:
-        """Close, if the peer should have done something by now."""
+        """Close, if the peer should have done something by now; called about every second."""
+        self._account()
         if self._run is not None:
             self._run.look_at_deadline(now)
         if now >= self._deadline:

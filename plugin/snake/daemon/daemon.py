@@ -35,8 +35,8 @@ from plugin.snake.language.genus import Genus
 from plugin.snake.language.macros import ConfigError
 
 MAX_CONNECTIONS = 4000
-
-
+MAX_HELD = 256 * 1024 * 1024
+"""Bytes of unfinished requests that all connections together may have sent."""
 SWEEP = 1.0
 """Seconds between two looks for connections whose peer is overdue."""
 
@@ -86,6 +86,7 @@ class SnakeDaemon:
         self._sweeping = LoopingCall(self._sweep)
         self._sweeping.clock = reactor
         self._connections: set[CommandConnection] = set()
+        self._held = 0
         self._borrowed: set[Callable[[], None]] = set()
         self.genus: Genus
         self._code: Code
@@ -220,6 +221,17 @@ class SnakeDaemon:
     def disconnected(self, connection: CommandConnection) -> None:
         """Forget a connection."""
         self._connections.discard(connection)
+
+    def grown(self, more: int) -> None:
+        """Note that so many bytes more, or less, of unfinished requests wait.
+
+        Beyond the bound the connection that has most is closed: it frees most, and whoever sends
+        little is served.
+        """
+        self._held += more
+        if self._held > MAX_HELD:
+            self.log.line(f"more than {MAX_HELD >> 20} MiB of unfinished requests wait", ERROR)
+            max(self._connections, key=lambda connection: connection.held).shed()
 
     def _sweep(self) -> None:
         now = self.clock.seconds()

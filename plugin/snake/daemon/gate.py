@@ -19,7 +19,7 @@ from plugin.snake.cedar.commands import (
     OFF,
     RECONFIG,
 )
-from plugin.snake.cedar.negotiation import Policy
+from plugin.snake.cedar.negotiation import Policy, suffices
 from plugin.snake.cedar.sessions import SessionCache
 from plugin.snake.daemon.files import FileWitness
 from plugin.snake.language.genus import Genus
@@ -72,7 +72,6 @@ class PeerGate:
     def __init__(self, authority: Authority, address: str, host: tuple[str, int]) -> None:
         self._authority = authority
         self._address = address
-        self.policy: Policy = authority.genus().policy
         self.sessions = authority.sessions
         self._host = host
 
@@ -80,6 +79,11 @@ class PeerGate:
     def witness(self) -> IFileWitness:
         """Give who looks at directories for this connection."""
         return FileWitness(self._host)
+
+    def policy(self, number: int) -> Policy:
+        """Give what is wanted of a session in which a command comes."""
+        authority = self._authority
+        return authority.genus().policies.of(authority.level(number))
 
     def knows(self, number: int) -> bool:
         """Tell whether there is such a command."""
@@ -91,14 +95,19 @@ class PeerGate:
         rules = self._authority.genus().rules
         return level is not None and rules.admits(level, user, self._address)
 
-    def valid_commands(self, user: str) -> str:
-        """Give the numbers of what that user may run.
+    def valid_commands(self, user: str, sealed: bool) -> str:
+        """Give the numbers of what that user may run in a session, which may be sealed.
 
         Not the question whether a command would pass: a client that finds it here asks within the
         session of another command, and then does not find the answer.
         """
         known = {*self._authority.genus().table, *_LEVEL_OF_OURS} - {DC_SEC_QUERY}
-        return ",".join(str(number) for number in sorted(known) if self.admits(number, user))
+        # clients take a session for what it is said to be good for, and do not ask a second time
+        return ",".join(
+            str(number)
+            for number in sorted(known)
+            if self.admits(number, user) and suffices(self.policy(number), user, sealed)
+        )
 
     def session_name(self) -> str:
         """Give a name that no session ever had."""

@@ -17,10 +17,10 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 
-from plugin.snake.cedar.client import ANONYMOUS, ClientConnection
+from plugin.snake.cedar.client import ClientConnection
 from plugin.snake.cedar.commands import UPDATE_AD_GENERIC
 from plugin.snake.cedar.errors import CedarError
-from plugin.snake.cedar.negotiation import PLATFORM, VERSION
+from plugin.snake.cedar.negotiation import PLATFORM, VERSION, Policy, Wish
 from plugin.snake.cedar.wire import Wire
 from plugin.snake.classads.ad import ClassAd
 from plugin.snake.daemon.files import host_and_port
@@ -28,6 +28,7 @@ from plugin.snake.daemon.logs import ERROR, FULL, DaemonLog
 from plugin.snake.handlers.code import Code
 from plugin.snake.handlers.formats import is_ad
 from plugin.snake.language.genus import Genus
+from plugin.snake.language.security import CLIENT
 
 PATIENCE = 20
 
@@ -75,6 +76,9 @@ class AdUpdates:
         self._genus, self._code = genus, code
         self._reactor, self._log = reactor, log
         self._address = address
+        # there is no way here to prove who sends
+        wanted = genus.policies.of(CLIENT)
+        self._policy = Policy(Wish.NEVER, wanted.encryption, wanted.integrity)
         self._started = time.time()
         self._count = 0
         self._timer: IDelayedCall | None = None
@@ -122,7 +126,9 @@ class AdUpdates:
             self._log.line(f"COLLECTOR_HOST: {collector!r} is no address", ERROR)
             return
         kind = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
-        factory = Factory.forProtocol(lambda: _Update(collector, ad, self._log, self._reactor))
+        factory = Factory.forProtocol(
+            lambda: _Update(collector, ad, self._policy, self._log, self._reactor)
+        )
         factory.noisy = False
         connecting = kind(self._reactor, host, port, timeout=PATIENCE).connect(factory)
 
@@ -135,14 +141,17 @@ class AdUpdates:
 class _Update(Protocol):
     """Sends one ad to one collector."""
 
-    def __init__(self, collector: str, ad: ClassAd, log: DaemonLog, clock: IReactorTime) -> None:
-        self._collector, self._ad, self._log, self._clock = collector, ad, log, clock
+    def __init__(
+        self, collector: str, ad: ClassAd, policy: Policy, log: DaemonLog, clock: IReactorTime
+    ) -> None:
+        self._collector, self._ad, self._policy = collector, ad, policy
+        self._log, self._clock = log, clock
         self._timer: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         self._timer = self._clock.callLater(PATIENCE, self._give_up)
         self._client = ClientConnection(
-            Wire(), UPDATE_AD_GENERIC, ANONYMOUS, secrets.token_bytes(16), self._collector
+            Wire(), UPDATE_AD_GENERIC, self._policy, secrets.token_bytes(16), self._collector
         )
         self._flush()
 

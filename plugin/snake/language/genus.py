@@ -12,9 +12,10 @@ from pathlib import Path
 
 from attrs import frozen
 
-from plugin.snake.cedar.negotiation import Policy, Wish
+from plugin.snake.cedar.negotiation import Wish
 from plugin.snake.language.macros import ConfigError, Macros
 from plugin.snake.language.rules import Rules
+from plugin.snake.language.security import CLIENT, Policies, unread
 from plugin.snake.language.table import Entry, parse_table
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
@@ -47,7 +48,7 @@ class Genus:
     port: int
     collectors: tuple[str, ...]
     rules: Rules
-    policy: Policy
+    policies: Policies
     real_classad2: bool
     warnings: tuple[str, ...]
 
@@ -91,7 +92,7 @@ class _Reader:
             port=self._number("PORT", 0, 0, 65535),
             collectors=tuple(self._shared("COLLECTOR_HOST").replace(",", " ").split()),
             rules=self._rules(),
-            policy=self._policy(),
+            policies=self._policies(),
             real_classad2=self._real_classad2(),
             warnings=tuple(self._macros.warnings),
         )
@@ -103,7 +104,10 @@ class _Reader:
         return self._own(knob) or self._macros.get(knob, default)
 
     def _line(self, knob: str) -> int:
-        macro = self._macros.definition(f"{self._name}_{knob}")
+        return self._line_of(f"{self._name}_{knob}") or self._line_of(knob)
+
+    def _line_of(self, name: str) -> int:
+        macro = self._macros.definition(name)
         return 0 if macro is None else macro.line
 
     def _complain(self, knob: str, text: str) -> None:
@@ -173,22 +177,30 @@ class _Reader:
                 self._macros.warn(self._line(f"ALLOW_{level}"), text)
         return rules
 
-    def _policy(self) -> Policy:
-        return Policy(
-            self._wish("AUTHENTICATION"),
-            self._wish("ENCRYPTION"),
-            self._wish("INTEGRITY"),
-            ("FS",),
-        )
+    def _policies(self) -> Policies:
+        for name in unread(self._name, self._macros.names()):
+            self._warn(name, "is not read here, and changes nothing")
+        policies = Policies.read(self._wish)
+        if policies.of(CLIENT).authentication is Wish.REQUIRED and self._shared("COLLECTOR_HOST"):
+            text = f"SEC_{CLIENT}_AUTHENTICATION: updates go without proof of who sends them"
+            self._macros.warn(self._line(f"SEC_{CLIENT}_AUTHENTICATION"), text)
+        return policies
 
-    def _wish(self, feature: str) -> Wish:
-        text = self._shared(f"SEC_{feature}") or self._macros.get(
-            f"SEC_DEFAULT_{feature}", "OPTIONAL"
-        )
-        if text.upper() not in Wish.__members__:
-            self._complain(f"SEC_{feature}", f"{text!r} is none of {', '.join(Wish.__members__)}")
-            return Wish.OPTIONAL
-        return Wish[text.upper()]
+    def _warn(self, name: str, text: str) -> None:
+        self._macros.warn(self._line_of(name), f"{name}: {text}")
+
+    def _wish(self, knob: str) -> Wish | None:
+        spelled = dict.fromkeys((knob.replace("SEC_DEFAULT_", "SEC_"), knob))
+        for name in (name for one in spelled for name in (f"{self._name}_{one}", one)):
+            text = self._macros.get(name).upper()
+            if text in Wish.__members__:
+                return Wish[text]
+            if text:
+                line = self._line_of(name)
+                wishes = ", ".join(Wish.__members__)
+                self._complaints.append(f"line {line}: {name}: {text!r} is none of {wishes}")
+                return None
+        return None
 
     def _real_classad2(self) -> bool:
         text = self._own("SNAKE_CLASSAD2").lower() or "own"

@@ -69,6 +69,12 @@ class Macros:
             return Macro(name, overridden, 0)
         return self.definitions.get(name.upper())
 
+    def names(self) -> list[str]:
+        """Give the name of every definition, those of the environment too, as they are written."""
+        overriding = [name for name in self.environment if name.startswith("_CONDOR_")]
+        own = [macro.name for macro in self.definitions.values()]
+        return [*own, *(name.removeprefix("_CONDOR_") for name in overriding)]
+
     def get(self, name: str, default: str = "") -> str:
         """Give an expanded value.
 
