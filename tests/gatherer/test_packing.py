@@ -46,6 +46,11 @@ class Memory:
         self.data(content)
         self.end(member)
 
+    def moved(self, file):
+        with file:
+            file.seek(0)
+            self.data(file.read())
+
     async def room(self):
         return None
 

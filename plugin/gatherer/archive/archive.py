@@ -84,7 +84,7 @@ class Archive:
         self._compressor = compressor_for(path.name)
         self._beside = path.with_name(path.name + ".partial")
         self._call_in_reactor = call_in_reactor
-        self._queue: queue.SimpleQueue[bytes | memoryview | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[bytes | memoryview | IO[bytes] | None] = queue.SimpleQueue()
         self._gathered: list[bytes | memoryview] = []
         self._gathered_bytes = 0
         self._waiting = 0
@@ -114,6 +114,19 @@ class Archive:
         self.content += len(piece)
         # a piece is a view of a body that stays as it is: no copy
         self._put(piece)
+
+    def moved(self, file: IO[bytes]) -> None:
+        """Add all that a file holds to the content of the member, and close the file."""
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        if size < _LEAST_PIECE:
+            with file:
+                self.data(file.read())
+            return
+        self.content += size
+        self._send()
+        self._waiting += size
+        self._queue.put(file)  # the writer reads it: it may be larger than the memory
 
     def end(self, member: Member) -> None:
         """End the member."""
@@ -189,14 +202,32 @@ class Archive:
     # --- in the writer's thread ------------------------------------------------------------
 
     def _work(self) -> None:
-        while (data := self._queue.get()) is not None:
-            if self._problem is None:
-                self._attempt(self._compressor.compress, data)
-            self._call_in_reactor(self._done_with, len(data))
+        while (taken := self._queue.get()) is not None:
+            if isinstance(taken, bytes | memoryview):
+                self._compress(taken)
+                self._call_in_reactor(self._done_with, len(taken))
+            else:
+                self._call_in_reactor(self._done_with, self._read(taken))
         if self._problem is None:
             self._attempt(lambda _: self._compressor.flush(), b"")
         self._file.close()
         self._call_in_reactor(self._ended.callback, None)
+
+    def _compress(self, data: bytes | memoryview) -> None:
+        if self._problem is None:
+            self._attempt(self._compressor.compress, data)
+
+    def _read(self, file: IO[bytes]) -> int:
+        """Write what a file holds; give its size, whatever becomes of it."""
+        with file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            try:
+                while self._problem is None and (piece := file.read(_LEAST_PIECE)):
+                    self._compress(piece)
+            except OSError as problem:
+                self._problem = problem
+            return size
 
     def _attempt(
         self, step: Callable[[bytes | memoryview], bytes | memoryview], data: bytes | memoryview

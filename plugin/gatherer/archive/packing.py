@@ -31,7 +31,6 @@ STALL: Final = 15.0
 """Seconds that a host may keep the archive waiting in the middle of an object."""
 
 _IN_MEMORY: Final = 1 << 20
-_PIECE: Final = 1 << 18
 _ZEROS: Final = bytes(1 << 18)
 _NOT_READ: Final = {"p": "a fifo", "s": "a socket", "b": "a block device", "c": "a device"}
 
@@ -232,7 +231,6 @@ class Packer:
         if self._stream is not None and self._spool is not None and self._found is not None:
             self._spool.write(self._stream.finish())
             self._pass_on(self.placing.member(self._found, self._spool.tell()), self._spool)
-            self._spool.close()
             self._stream = self._spool = None
         elif self._member is not None:
             self._archive.end(self._member)
@@ -240,10 +238,8 @@ class Packer:
         self._dropping = True
 
     def _pass_on(self, member: Member, content: IO[bytes]) -> None:
-        content.seek(0)
         self._archive.begin(member)
-        while piece := content.read(_PIECE):
-            self._archive.data(piece)
+        self._archive.moved(content)
         self._archive.end(member)
 
     # --- what is missing -------------------------------------------------------------------
