@@ -16,6 +16,7 @@ from twisted.logger import (
     textFileLogObserver,
 )
 
+from co2.app.memory import collect_seldom
 from co2.app.tap import FAILED, reader, reload_on_hangup
 from co2.errors import SettingsError
 from co2.model.clocks import keep_steady
@@ -48,6 +49,7 @@ def run_server(role: str, options: Mapping[str, Any], verbose: bool = False) -> 
     from twisted.internet import reactor
 
     keep_steady(reactor)
+    collect_seldom()
     log_to(sys.stderr, verbose)
     read = reader(role, options)
     try:

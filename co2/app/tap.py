@@ -13,6 +13,7 @@ from typing import Any
 from twisted.application.service import IService
 from twisted.python import usage
 
+from co2.app.memory import collect_seldom
 from co2.app.settings import read_settings
 from co2.errors import SettingsError
 from co2.model.clocks import keep_steady
@@ -92,6 +93,7 @@ def _make(role: str, options: Mapping[str, Any]) -> Server:
     from twisted.internet import reactor
 
     keep_steady(reactor)
+    collect_seldom()
     read = reader(role, options)
     try:
         settings = read()
