@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 
 from co2.api import Co2Plugin
+from co2.app.memory import collect_seldom
 from co2.delivery.backoff import Backoff
 from co2.delivery.doors import Doors
 from co2.loading.cell import Cell
@@ -92,6 +93,7 @@ def main() -> None:
     network = HttpNetwork(reactor)
     for number in range(count):
         make_satellite(number, Address("127.0.0.1", relay_port), network)
+    collect_seldom()
     # A thousand hosts' tables in one process would be walked by its garbage collector again and
     # again, which none of a thousand real processes does.
     gc.collect()
