@@ -625,3 +625,14 @@ def test_a_greeting_in_hand_is_not_given_again():
     assert post.collect(0, have=first["after"])["data"] == []
     assert not post.presence.greeted
     assert post.collect(0)["data"] == ["last"]
+
+
+def test_a_restarted_relay_believes_a_host_that_names_its_journal():
+    """It has handed out nothing yet, and the host, which has not noticed, goes on where it was."""
+    post = Post()
+    for number in range(4):
+        post.send(number)
+    journal = {"journal_id": post.host["journal_id"]}
+    assert post.collect(3, have=3, **journal)["data"] == [3]
+    assert post.presence.cursor == 3
+    assert post.collect(1000, have=1000, **journal)["data"] == [3]  # no number of its own

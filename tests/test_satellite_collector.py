@@ -275,6 +275,15 @@ def test_numbers_of_one_journal_are_not_shown_for_another():
     assert [one["seq"] for one in asked["receipts"]] == [2]
 
 
+def test_numbers_that_the_relay_does_not_know_are_shown_once():
+    """Its journal is an older copy: shown for ever, they would keep everything new away."""
+    loop = Loop()
+    loop.relay.give(0, [a_struct(7)], after=7, journal_id="first")
+    loop.relay.give(1, [a_struct(2)], after=2, journal_id="first")
+    asked = loop.relay.last()
+    assert (asked["after"], asked["have"]) == (2, 2)
+
+
 def test_a_relay_that_names_no_journal_is_asked_without():
     """One of an older release."""
     loop = Loop()

@@ -35,16 +35,24 @@ class CollectRequest:
     heard: frozenset[str] | None
     journal_id: str | None = None
 
-    def in_journal(self, journal_id: str, handed: int) -> CollectRequest:
-        """Give it as it is to be taken where `handed` is the last number that was handed out.
+    def in_journal(self, journal_id: str, last: int, handed: int) -> CollectRequest:
+        """Give it as it is to be taken in a journal.
 
         Numbers of another journal say nothing: relays may have swapped their addresses, or have
-        begun a new file. Nor does one that was never handed out, as from before a restart.
+        begun a new file. A host that names this one is believed, also after a restart of which it
+        has not heard: it would come with the same numbers for ever. Of one that names none only
+        what was handed out to it since then counts.
+
+        Args:
+            journal_id: of the journal.
+            last: number of its last message.
+            handed: the last number that was handed out since this relay was started.
         """
         if self.journal_id not in (None, journal_id):
             return evolve(self, after=0, have=0, receipts={})
-        after = self.after if self.after <= handed else 0
-        have = self.have if self.have <= handed else 0
+        bound = handed if self.journal_id is None else last
+        after = self.after if self.after <= bound else 0
+        have = self.have if self.have <= bound else 0
         return evolve(self, after=after, have=have)
 
 

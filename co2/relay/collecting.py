@@ -92,7 +92,7 @@ class Collecting:
         """
         desk = self._desk(presence)
         asked = read_request(request, min(longest, _LONGEST_WAIT)).in_journal(
-            self._journal.journal_id, desk.handed
+            self._journal.journal_id, self._journal.last_seq, desk.handed
         )
         self._end_wait(desk, False)
         desk.calls.begin_request(asked.heard)

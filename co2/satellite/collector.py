@@ -163,13 +163,16 @@ class Collector:
         if not isinstance(answer, dict) or not isinstance(answer.get("after"), int):
             raise InternalError("the relay's answer is none that relay.collect gives")
         self._answered = True
-        self._count_in(answer.get("journal_id"))
+        self._count_in(answer.get("journal_id"), answer["after"])
         del hand.receipts[: len(receipts)]
         return answer
 
-    def _count_in(self, journal_id: str | None) -> None:
-        """Begin anew if the relay counts in another journal: the former's numbers mean others."""
-        if journal_id != self._journal_id:
+    def _count_in(self, journal_id: str | None, after: int) -> None:
+        """Begin anew if the relay does not know the numbers that were shown to it.
+
+        It counts in another journal, or in an older copy of this one: the numbers mean others.
+        """
+        if journal_id != self._journal_id or after < self._hand.have:
             self._journal_id = journal_id
             self._hand = InHand()
 
