@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,3 +62,13 @@ def theirs(qemu_ga: str, tmp_path: Path) -> Iterator[str]:
     with Watched([*command, "-f", str(state / "pid"), "-b", BLOCKED], tmp_path):
         eventually(lambda: Path(path).exists())
         yield path
+
+
+@pytest.fixture
+def full_queue(tmp_path: Path) -> Iterator[socket.socket]:
+    """A listening socket whose queue has one place, which is taken."""
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as first:
+        server.bind(str(tmp_path / "full"))
+        server.listen(0)
+        first.connect(server.getsockname())
+        yield server

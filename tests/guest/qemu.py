@@ -26,8 +26,8 @@ class Talk:
 
     def __init__(self, path: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(20)
         self._socket.connect(path)
+        self._socket.settimeout(20)
 
     def __enter__(self) -> Talk:
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +54,13 @@ def test_an_agent_is_reached_by_its_socket(satellite: Server, agents: Agents) ->
     nobody = {"socket": path + ".not", "execute": "guest-ping"}
     fault = satellite.refused("guest.guest.agent", nobody, **satellite.as_admin)
     assert "no socket of a guest agent" in fault.faultString
+
+
+def test_a_full_queue_is_told(satellite: Server, full_queue: socket.socket) -> None:
+    """An agent whose others wait already: that is said, in words."""
+    ask = {"socket": full_queue.getsockname(), "execute": "guest-ping"}
+    fault = satellite.refused("guest.guest.agent", ask, **satellite.as_admin)
+    assert fault.faultString.endswith("others wait there already, and its queue is full")
 
 
 def test_a_file_lands_below_the_root(satellite: Server, tmp_path: Path) -> None:

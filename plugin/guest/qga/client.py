@@ -9,6 +9,7 @@ from typing import Any
 from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint
+from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -144,7 +145,7 @@ async def ask_agent(
             _Connections(asking)
         )
     except Exception as error:
-        raise AgentAway(f"no socket of a guest agent: {error}") from None
+        raise AgentAway(f"no socket of a guest agent: {_reason(error)}") from None
     timer = reactor.callLater(timeout, asking.ended)
     try:
         return await asking.answer
@@ -152,3 +153,9 @@ async def ask_agent(
         if timer.active():
             timer.cancel()
         connection.transport.loseConnection()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ConnectError) and isinstance(error.args[0], Failure):
+        return "others wait there already, and its queue is full"  # EAGAIN, as Twisted tells it
+    return str(error)

@@ -7,6 +7,7 @@ import os
 import select
 import socket
 import stat
+import struct
 from types import TracebackType
 from typing import Self
 
@@ -23,6 +24,7 @@ from plugin.guest.xenstore.wire import (
 )
 
 TIMEOUT = 10.0
+_TIMEVAL = struct.Struct("@ll")
 
 
 class BlockingStore:
@@ -35,9 +37,7 @@ class BlockingStore:
         if stat.S_ISCHR(os.stat(place).st_mode):
             self._number = os.open(place, os.O_RDWR | os.O_CLOEXEC)
         else:
-            self._socket = socket.socket(socket.AF_UNIX)
-            self._socket.settimeout(TIMEOUT)
-            self._socket.connect(place)
+            self._socket = _connected(place)
         self._unpacker = Unpacker()
 
     def __enter__(self) -> Self:
@@ -103,6 +103,26 @@ class BlockingStore:
         if not data:
             raise XenStoreLost("the connection to xenstored is gone")
         return data
+
+
+def _connected(place: str) -> socket.socket:
+    """Connect to a socket, waiting for a place in its queue, which has very few at xenstored.
+
+    The kernel counts that time: a socket with a timeout of Python's own does not wait at all
+    where the queue is full (connect(2), EAGAIN).
+    """
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.pack(int(TIMEOUT), 0))
+        connection.connect(place)
+        connection.settimeout(TIMEOUT)
+    except BlockingIOError:
+        connection.close()
+        raise XenStoreLost(f"xenstored took no connection within {TIMEOUT:g} seconds") from None
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def read_vm_data(place: str, base: str = "vm-data") -> VmData:
