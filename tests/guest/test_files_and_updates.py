@@ -5,7 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import itertools
 import tarfile
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -56,53 +61,120 @@ def test_a_large_file_comes_in_pieces(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["large"]
 
 
-def archive(folder: Path, *members: tarfile.TarInfo) -> Path:
-    """Make an archive with an installer and these members."""
-    path = folder / "update.tar"
-    with tarfile.open(path, "w") as tar:
-        installer = tarfile.TarInfo("agent/installer.sh")
-        installer.size = 2
-        tar.addfile(installer, io.BytesIO(b":\n"))
-        for member in members:
-            tar.addfile(member)
-    return path
+class Served:
+    """A web server of the test's own, which gives the files of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        files = partial(QuietFiles, directory=str(folder))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), files)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop it."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def archive(self, *members: tarfile.TarInfo) -> bytes:
+        """Make an archive with an installer and these members; give its bytes."""
+        path = self.folder / "update.tar"
+        with tarfile.open(path, "w") as tar:
+            installer = tarfile.TarInfo("agent/installer.sh")
+            installer.size = 2
+            tar.addfile(installer, io.BytesIO(b":\n"))
+            for one in members:
+                tar.addfile(one)
+        return path.read_bytes()
+
+    def sign(self, signature: bytes) -> None:
+        """Put a signature beside the archive."""
+        (self.folder / "update.tar.sig").write_bytes(signature)
+
+    @property
+    def value(self) -> str:
+        """What agentupdate is told: the URL and the sum of the archive."""
+        data = (self.folder / "update.tar").read_bytes()
+        url = f"http://127.0.0.1:{self._server.server_port}/update.tar"
+        return f"{url},{hashlib.md5(data).hexdigest()}"
 
 
-def served(path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Give a URL that leads to a file and its signature, without a network."""
-    fetched = {"https://x/u.tar": path, "https://x/u.tar.sig": path.with_suffix(".sig")}
+class QuietFiles(SimpleHTTPRequestHandler):
+    """Files, and no log on the terminal."""
 
-    def fetch(url: str, schemes: tuple[str, ...]) -> bytes:
-        assert "https" in schemes
-        return fetched[url].read_bytes()
-
-    monkeypatch.setattr(update, "fetch", fetch)
-    return f"https://x/u.tar,{hashlib.md5(path.read_bytes()).hexdigest()}"
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
 
 
-def test_an_update_that_a_trusted_key_has_signed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """A web server, which no proxy of this machine stands before."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server = Served(tmp_path / "served")
+    yield server
+    server.close()
+
+
+def trusted(key: Ed25519PrivateKey) -> tuple[bytes, ...]:
+    """Give the setting that trusts a key."""
+    return (key.public_key().public_bytes_raw(),)
+
+
+def test_an_update_that_a_trusted_key_has_signed(tmp_path: Path, served: Served) -> None:
     """It is installed, and the restart waits until the answer is out."""
     key = Ed25519PrivateKey.generate()
-    path = archive(tmp_path)
-    path.with_suffix(".sig").write_bytes(base64.b64encode(key.sign(path.read_bytes())))
-    trusted = key.public_key().public_bytes_raw()
-    one = commands(tmp_path, update_keys=(trusted,))
-    assert one.run_command("agentupdate", served(path, monkeypatch)) == (0, "")
+    served.sign(base64.encodebytes(key.sign(served.archive())))
+    one = commands(tmp_path, update_keys=trusted(key))
+    assert one.run_command("agentupdate", served.value) == (0, "")
     assert len(one.surroundings.afterwards) == 1
-    other = commands(
-        tmp_path, update_keys=(Ed25519PrivateKey.generate().public_key().public_bytes_raw(),)
-    )
-    code, message = other.run_command("agentupdate", served(path, monkeypatch))
+    other = commands(tmp_path, update_keys=trusted(Ed25519PrivateKey.generate()))
+    code, message = other.run_command("agentupdate", served.value)
     assert (code, "not signed" in message) == (500, True)
 
 
-def test_an_update_without_keys_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signature_may_be_raw(tmp_path: Path, served: Served) -> None:
+    """Its 64 bytes are taken as they are, also where the first or last is like white space."""
+    key = Ed25519PrivateKey.generate()
+    names = (tarfile.TarInfo(f"file{number}") for number in itertools.count())
+    signatures = (key.sign(served.archive(name)) for name in names)
+    served.sign(next(one for one in signatures if one.strip() != one))
+    one = commands(tmp_path, update_keys=trusted(key))
+    assert one.run_command("agentupdate", served.value) == (0, "")
+
+
+def test_what_is_no_signature_is_told(tmp_path: Path, served: Served) -> None:
+    """A page in the signature's place is neither raw nor base64."""
+    served.archive()
+    served.sign(b"<html>not found</html>")
+    one = commands(tmp_path, update_keys=trusted(Ed25519PrivateKey.generate()))
+    refused = (500, "the signature is neither 64 bytes nor base64")
+    assert one.run_command("agentupdate", served.value) == refused
+
+
+def test_what_cannot_be_fetched_is_told(
+    tmp_path: Path, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A missing archive, a missing signature and too much are refused in words."""
+    served.archive()
+    one = commands(tmp_path, update_keys=trusted(Ed25519PrivateKey.generate()))
+    missing = "Couldn't retrieve the update: HTTP Error 404: File not found"
+    assert one.run_command("agentupdate", served.value) == (500, missing)
+    assert one.run_command("agentupdate", served.value.replace("/u", "/x")) == (500, missing)
+    monkeypatch.setattr(update, "MOST_BYTES", 100)
+    too_much = (500, "an update has at most 100 bytes")
+    assert one.run_command("agentupdate", served.value) == too_much
+
+
+def test_an_update_without_keys_is_refused(tmp_path: Path, served: Served) -> None:
     """Its MD5 sum alone is not enough, unless the settings say so."""
-    value = served(archive(tmp_path), monkeypatch)
-    assert commands(tmp_path).run_command("agentupdate", value)[0] == 500
-    assert commands(tmp_path, unsigned_updates=True).run_command("agentupdate", value)[0] == 0
+    served.archive()
+    assert commands(tmp_path).run_command("agentupdate", served.value)[0] == 500
+    unsigned = commands(tmp_path, unsigned_updates=True)
+    assert unsigned.run_command("agentupdate", served.value)[0] == 0
+    code, message = unsigned.run_command("agentupdate", served.value + "0")
+    assert (code, "MD5 sums do not match" in message) == (500, True)
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
@@ -122,11 +194,12 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.
     ],
 )
 def test_members_that_would_land_elsewhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: tarfile.TarInfo
+    tmp_path: Path, served: Served, bad: tarfile.TarInfo
 ) -> None:
     """Dots, links that lead out and devices make the update fail as a whole."""
-    value = served(archive(tmp_path, bad), monkeypatch)
-    code, message = commands(tmp_path, unsigned_updates=True).run_command("agentupdate", value)
+    served.archive(bad)
+    unsigned = commands(tmp_path, unsigned_updates=True)
+    code, message = unsigned.run_command("agentupdate", served.value)
     assert (code, "cannot be unpacked" in message) == (500, True)
     assert not (tmp_path.parent / "escaped").exists()
 

@@ -26,6 +26,7 @@ from plugin.guest.command.registry import CommandBase, command_add
 MOST_BYTES = 64 * 1024 * 1024
 MOST_UNPACKED = 512 * 1024 * 1024
 TIMEOUT = 60.0
+SIGNATURE_BYTES = 64
 INSTALLER = "installer.sh"
 INIT_SCRIPTS = ("/etc/init.d/nova-agent", "/etc/rc.d/nova-agent", "/etc/nova-agent.init")
 """Of which the agent of 2017 restarted itself by the first that is there."""
@@ -75,9 +76,7 @@ class UpdateCommands(CommandBase):
             return
         if not keys:
             raise UpdateRefused("no key is trusted with updates: set `update_keys`")
-        signature = fetch(f"{url}.sig", self._schemes()).strip()
-        if len(signature) != 64:
-            signature = base64.b64decode(signature)
+        signature = _signature(fetch(f"{url}.sig", self._schemes()))
         for key in keys:
             try:
                 Ed25519PublicKey.from_public_bytes(key).verify(signature, archive)
@@ -143,6 +142,17 @@ def fetch(url: str, schemes: tuple[str, ...]) -> bytes:
     if len(content) > MOST_BYTES:
         raise UpdateRefused(f"an update has at most {MOST_BYTES} bytes")
     return content
+
+
+def _signature(content: bytes) -> bytes:
+    if len(content) == SIGNATURE_BYTES:
+        return content
+    try:
+        return base64.b64decode(b"".join(content.split()), validate=True)
+    except ValueError:
+        raise UpdateRefused(
+            f"the signature is neither {SIGNATURE_BYTES} bytes nor base64"
+        ) from None
 
 
 def _check_sum(archive: bytes, expected: str) -> None:
