@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import resource
 import shutil
 import subprocess
 import sys
@@ -23,6 +22,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+Run = Callable[[], tuple[float, int]]
+"""Runs a program; gives seconds, and the largest resident set in MB."""
 WORDS = ("kernel", "usb", "link", "down", "eth0", "session", "opened", "for", "user", "failed")
 
 
@@ -74,7 +75,7 @@ def peak_of(process: int, stop: threading.Event, peaks: dict[int, int]) -> None:
             waiting += [int(child) for child in children]
 
 
-def run(command: list[str] | str, **options: object) -> tuple[float, int]:
+def run(command: list[str] | str, env: dict[str, str] | None = None) -> tuple[float, int]:
     """Run a command; give seconds and the largest resident set in MB."""
     stop, peaks = threading.Event(), {}
     began = time.monotonic()
@@ -83,7 +84,7 @@ def run(command: list[str] | str, **options: object) -> tuple[float, int]:
         shell=isinstance(command, str),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        **options,  # type: ignore[call-overload]
+        env=env,
     )
     watcher = threading.Thread(target=peak_of, args=(process.pid, stop, peaks))
     watcher.start()
@@ -96,7 +97,7 @@ def run(command: list[str] | str, **options: object) -> tuple[float, int]:
     return seconds, max(peaks.values(), default=0) // 1024
 
 
-def co2_gather(tree: Path, archive: Path, profiles: Path) -> Callable[[], tuple[float, int]]:
+def co2_gather(tree: Path, archive: Path, profiles: Path) -> Run:
     """Give a run of co2 gather over a tree, without a limit."""
     profile = profiles / "bench.toml"
     profile.write_text(f'[[paths]]\npattern = "{tree}"\nlimit = 0\nseconds = 600\n')
@@ -106,7 +107,7 @@ def co2_gather(tree: Path, archive: Path, profiles: Path) -> Callable[[], tuple[
     return lambda: run(command, env=environment)
 
 
-def py_tarfile(tree: Path, archive: Path, mode: str) -> Callable[[], tuple[float, int]]:
+def py_tarfile(tree: Path, archive: Path, mode: str) -> Run:
     """Give a run of Python's tarfile over a tree."""
     program = (
         f"import tarfile; t = tarfile.open({str(archive)!r}, {mode!r}, compresslevel=6); "
@@ -117,27 +118,33 @@ def py_tarfile(tree: Path, archive: Path, mode: str) -> Callable[[], tuple[float
     return lambda: run([sys.executable, "-c", program])
 
 
-def sos(tree: Path, folder: Path) -> Callable[[], tuple[float, int]]:
-    """Give a run of Debian's sos report over the same list, by its extras."""
-    extras = Path("/etc/sos/extras.d")
+def tar(tree: Path, archive: Path, *flags: str) -> Run:
+    """Give a run of tar over a tree."""
+    return lambda: run(["tar", "-cf", str(archive), str(tree), *flags])
+
+
+def sos(tree: Path, folder: Path) -> Run:
+    """Give a run of Debian's sos report over the same tree, by its extras.
+
+    Its list has to be in /etc; a mount that only this run sees puts it there.
+    """
+    extras = folder / "extras"
+    report = folder / "report"
 
     def go() -> tuple[float, int]:
-        extras.mkdir(parents=True, exist_ok=True)
-        extras.chmod(0o755)
+        shutil.rmtree(report, ignore_errors=True)
+        report.mkdir(parents=True)
+        extras.mkdir(exist_ok=True)
         (extras / "bench").write_text(f":{tree} 100000\n")
-        try:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            return run(
-                f"sos report --batch -o sos_extras -z gzip --plugin-timeout 3000 --tmp-dir {folder}"
-            )
-        finally:
-            (extras / "bench").unlink()
+        return run(
+            f"unshare --mount sh -c 'mount --bind {extras} /etc/sos/extras.d && exec sos report"
+            f" --batch -o sos_extras -z gzip --plugin-timeout 3000 --tmp-dir {report}'"
+        )
 
     return go
 
 
-def best(name: str, go: Callable[[], tuple[float, int]], times: int = 2) -> float:
+def best(name: str, go: Run, times: int = 2) -> float:
     """Run several times; say and give the best."""
     results = [go() for _ in range(times)]
     seconds, memory = min(results)
@@ -145,8 +152,53 @@ def best(name: str, go: Callable[[], tuple[float, int]], times: int = 2) -> floa
     return seconds
 
 
+def of_small_files(small: Path, out: Path, times: int) -> float:
+    """Compare on small files; give the seconds of co2's .tar.gz."""
+    packed = best("co2 gather .tar.gz", co2_gather(small, out / "a.tar.gz", out), times)
+    library = best("tarfile w:gz (level 6)", py_tarfile(small, out / "b.tar.gz", "w:gz"), times)
+    plain = best("co2 gather .tar", co2_gather(small, out / "a.tar", out), times)
+    library_plain = best("tarfile w", py_tarfile(small, out / "b.tar", "w"), times)
+    program = best("tar -z", tar(small, out / "c.tar.gz", "-z"), times)
+    print(
+        f"gz: {packed / library:.2f} x tarfile, {packed / program:.2f} x tar;"
+        f" plain: {plain / library_plain:.2f} x tarfile"
+    )
+    for archive in out.glob("a.tar*"):
+        with tarfile.open(archive) as members:
+            print(archive.name, sum(1 for _ in members), "members")
+    return packed
+
+
+def of_logs(large: Path, out: Path, times: int) -> None:
+    """Compare on large files."""
+    for ending, flags in ((".tar.gz", ("-z",)), (".tar.zst", ("--zstd",)), (".tar", ())):
+        ours = best(f"co2 gather {ending}", co2_gather(large, out / f"l{ending}", out), times)
+        theirs = best(f"tar {' '.join(flags)}", tar(large, out / f"t{ending}", *flags), times)
+        print(f"{ours / theirs:.2f} x tar")
+
+
+def measure(chosen: argparse.Namespace, folder: Path) -> None:
+    """Make what trees are missing, and run everything."""
+    small, large, out = folder / "small", folder / "large", folder / "out"
+    out.mkdir(exist_ok=True)
+    if chosen.small:
+        if not small.exists():
+            make_small(small, chosen.small)
+        print(f"{chosen.small} small files")
+        seconds = of_small_files(small, out, chosen.times)
+        if chosen.sos:
+            print(f"sos takes {best('sos report', sos(small, out / 'sos'), 1) / seconds:.2f} x")
+    if chosen.large:
+        if not large.exists():
+            make_large(large, chosen.large)
+        print(f"{chosen.large} MB of logs")
+        of_logs(large, out, chosen.times)
+        if chosen.sos:
+            best("sos report", sos(large, out / "sos"), 1)
+
+
 def main() -> None:
-    """Make the trees and run everything."""
+    """Read the options, and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--small", type=int, default=100_000)
     parser.add_argument("--large", type=int, default=2000, help="megabytes")
@@ -156,40 +208,8 @@ def main() -> None:
     chosen = parser.parse_args()
     folder = Path(chosen.folder or tempfile.mkdtemp(prefix="gatherer-bench-"))
     folder.mkdir(exist_ok=True)
-    small, large, out = folder / "small", folder / "large", folder / "out"
-    out.mkdir(exist_ok=True)
     try:
-        if chosen.small and not small.exists():
-            make_small(small, chosen.small)
-        if chosen.large and not large.exists():
-            make_large(large, chosen.large)
-        times = chosen.times
-        if chosen.small:
-            print(f"{chosen.small} small files")
-            a = best("co2 gather .tar.gz", co2_gather(small, out / "a.tar.gz", out), times)
-            b = best("tarfile w:gz (level 6)", py_tarfile(small, out / "b.tar.gz", "w:gz"), times)
-            c = best("co2 gather .tar", co2_gather(small, out / "a.tar", out), times)
-            d = best("tarfile w", py_tarfile(small, out / "b.tar", "w"), times)
-            command = ["tar", "czf", str(out / "c.tar.gz"), str(small)]
-            e = best("tar -z", lambda command=command: run(command), times)  # type: ignore[misc]
-            print(f"gz: {a / b:.2f} x tarfile, {a / e:.2f} x tar; plain: {c / d:.2f} x tarfile")
-            if chosen.sos:
-                s = best("sos report", sos(small, out / "sos"), 1)
-                print(f"sos report takes {s / a:.2f} x as long")
-        if chosen.large:
-            print(f"{chosen.large} MB of logs")
-            for ending, flag in ((".tar.gz", "-z"), (".tar.zst", "--zstd"), (".tar", "")):
-                a = best(f"co2 gather {ending}", co2_gather(large, out / f"l{ending}", out), times)
-                flags = [flag] if flag else []
-                command = ["tar", "-cf", str(out / f"t{ending}"), str(large), *flags]
-                b = best(f"tar {flag}", lambda command=command: run(command), times)  # type: ignore[misc]
-                print(f"{a / b:.2f} x tar")
-            if chosen.sos:
-                s = best("sos report", sos(large, out / "sos"), 1)
-        print(f"this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
-        for archive in out.glob("a.tar*"):
-            with tarfile.open(archive) as tar:
-                print(archive.name, sum(1 for _ in tar), "members")
+        measure(chosen, folder)
     finally:
         if not chosen.folder:
             shutil.rmtree(folder, ignore_errors=True)

@@ -64,7 +64,7 @@ def poll(place: str, host: str, guest: str, ended: threading.Event) -> None:
 def ask(store: Store, host: str, guest: str) -> float:
     """Ask once; give the seconds until the answer is there."""
     name = str(uuid.uuid4())
-    time.sleep(random.uniform(0, INTERVAL))
+    time.sleep(random.uniform(0, INTERVAL))  # people ask at any moment of the poller's interval
     begin = time.perf_counter()
     store.write(f"{host}/{name}", '{"name": "version"}')
     while store.read(f"{guest}/{name}") is None:

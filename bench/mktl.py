@@ -84,7 +84,7 @@ class Client:
         self.sub.set(zmq.RCVTIMEO, 10_000)
         self.sub.connect(f"tcp://127.0.0.1:{news_port}")
         self.sub.subscribe(b"bench.news.")
-        time.sleep(0.3)
+        time.sleep(0.3)  # a SUB is not told when its subscription has arrived
 
     def close(self) -> None:
         """Close both."""

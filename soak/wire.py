@@ -24,6 +24,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -91,22 +92,20 @@ class Wire:
 
     def inside(self, name: str, do: Callable[[], _Value]) -> _Value:
         """Do something on a host: connections that it opens begin there."""
-        result: list[Any] = []
+        result: Future[_Value] = Future()
 
         def run() -> None:
             try:
                 _enter(self._namespace(name))
-                result.extend((True, do()))
+                result.set_result(do())
             except BaseException as error:
-                result.extend((False, error))
+                result.set_exception(error)
 
         # A thread of its own, since a thread that has gone into a namespace stays there.
         thread = threading.Thread(target=run)
         thread.start()
         thread.join()
-        if not result[0]:
-            raise result[1]
-        return result[1]  # type: ignore[no-any-return]
+        return result.result()
 
     # -- making --------------------------------------------------------------------------------
 

@@ -18,8 +18,8 @@ _ROUGH = {"full": "green", "partial": "yellow", "nothing": "red", "gathering": "
 def table_of(hosts: Sequence[Host], now: float) -> Table:
     """Give the table as it stands."""
     table = Table(box=None, pad_edge=False)
-    for head, justify in (("host", "left"), ("state", "left"), ("request", "left")):
-        table.add_column(head, justify=justify, overflow="ellipsis", no_wrap=True)  # type: ignore[arg-type]
+    for head in ("host", "state", "request"):
+        table.add_column(head, overflow="ellipsis", no_wrap=True)
     for head in ("bytes", "elapsed", "alive"):
         table.add_column(head, justify="right", no_wrap=True)
     for host in hosts:

@@ -16,7 +16,7 @@ from typing import Protocol as Shape
 from attrs import define
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.interfaces import IAddress, IConsumer, IListeningPort, IPushProducer
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -66,7 +66,7 @@ class Client(Protocol):
             self.transport.loseConnection()
         elif self.transport is not None:
             # The transport is its own producer: while answers are not read, requests are not.
-            self.transport.registerProducer(self.transport, True)  # type: ignore[attr-defined]
+            IConsumer(self.transport).registerProducer(IPushProducer(self.transport), True)
 
     def dataReceived(self, data: bytes) -> None:
         """Hand on what is complete."""
@@ -139,7 +139,7 @@ class SocketExchange:
         self._waiting.close()
         for client in tuple(self._clients):
             if client.transport is not None:
-                client.transport.unregisterProducer()  # type: ignore[attr-defined]
+                IConsumer(client.transport).unregisterProducer()
                 client.transport.loseConnection()
         port, self.port = self.port, None
         stopped = port.stopListening() if port else None

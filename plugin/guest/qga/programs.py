@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import IO, Any
 
 from attrs import define, field
@@ -148,10 +149,9 @@ def _watched(process: subprocess.Popen[bytes], data: bytes) -> Program:
     for name, stream in (("out", process.stdout), ("err", process.stderr)):
         if stream is not None:
             output = program.outputs[name] = Output()
-            tasks.append(lambda stream=stream, output=output: _drain(stream, output))  # type: ignore[misc]
+            tasks.append(partial(_drain, stream, output))
     if process.stdin is not None:
-        stdin = process.stdin
-        tasks.append(lambda: _pour(stdin, data))
+        tasks.append(partial(_pour, process.stdin, data))
     threads = [threading.Thread(target=task, daemon=True) for task in tasks]
 
     def wait() -> None:
