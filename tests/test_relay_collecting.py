@@ -636,3 +636,30 @@ def test_a_restarted_relay_believes_a_host_that_names_its_journal():
     assert post.collect(3, have=3, **journal)["data"] == [3]
     assert post.presence.cursor == 3
     assert post.collect(1000, have=1000, **journal)["data"] == [3]  # no number of its own
+
+
+def test_what_came_since_it_registered_outlives_a_restart_of_the_relay():
+    """A host that has not collected yet when the relay is killed gets everything afterwards."""
+    post = Post()
+    for number in range(5):
+        post.send(number, id=f"m{number}")
+    post.room = post.room.restart()
+    assert post.receipt("m0")[0]["state"] == "queued"
+    assert post.collect()["data"] == [0, 1, 2, 3, 4]
+
+
+def test_receipts_outlive_a_restart_of_the_relay():
+    """What a host was given before, and says now: raised, refused, and what it could not have."""
+    post = Post(capabilities=("co2",))
+    for name, data in (("raises", 1), ("nil", [None]), ("refuses", 2), ("fine", 3), ("last", 4)):
+        post.send(data, id=name)
+    journal = {"journal_id": post.host["journal_id"]}
+    have = post.collect(**journal)["after"]
+    post.room = post.room.restart()
+    assert post.collect(0, have=have, **journal)["data"] == []
+    receipts = [{"seq": 1, "plugins": {"p": "raised: no"}}, {"seq": 3, "refused": "what is this"}]
+    post.collect(4, have=have, receipts=receipts, **journal)
+    states = [post.receipt(name)[0] for name in ("raises", "nil", "refuses", "fine", "last")]
+    expected = ["raised", "refused", "refused", "delivered", "queued"]
+    assert [one["state"] for one in states] == expected
+    assert "nil at data" in states[1]["detail"]

@@ -15,17 +15,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import define, evolve, field
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 
-from co2.errors import Co2Error, Gone, ShuttingDown, remote_error
 from co2.errors import Fault as FaultValue
+from co2.errors import Gone, ShuttingDown, remote_error
 from co2.interfaces import IJournal
 from co2.model.calls import Caller, Encoded
 from co2.model.messages import Entry
 from co2.relay.call_box import CallBox
 from co2.relay.collect_request import CollectRequest, read_request
+from co2.relay.desk import Desk
 from co2.relay.errand import Errand
 from co2.relay.presence import Presence
 from co2.wire.xmlrpc import encode_members
@@ -37,23 +37,6 @@ _STRETCH = 512
 """Entries that are passed over until others have their turn: some milliseconds, from a file."""
 
 _REDELIVERED = encode_members({"redelivered": True})
-
-
-@define(eq=False)
-class _Desk:
-    """What waits for one host, and the request that waits for it.
-
-    `given` has the entries that are not acknowledged, and why one could not be given.
-    """
-
-    calls: CallBox
-    waiting: Deferred[bool] | None = None
-    timer: IDelayedCall | None = None
-    greeting: list[Entry] | None = None
-    greeted_with: int = 0
-    handed: int = 0
-    told_missed: int = 0
-    given: dict[int, tuple[Entry, Co2Error | None]] = field(factory=dict)
 
 
 class Collecting:
@@ -69,7 +52,7 @@ class Collecting:
         self._journal = journal
         self._clock = clock
         self._make_id = make_id
-        self._desks: dict[str, _Desk] = {}
+        self._desks: dict[str, Desk] = {}
         self._closed = False
 
     # -- collecting ----------------------------------------------------------------------------
@@ -94,8 +77,11 @@ class Collecting:
         asked = read_request(request, min(longest, _LONGEST_WAIT)).in_journal(
             self._journal.journal_id, self._journal.last_seq, desk.handed
         )
-        self._end_wait(desk, False)
+        desk.end_wait(False)
         desk.calls.begin_request(asked.heard)
+        if desk.first:
+            desk.first = False
+            self._remember(presence, desk, errand, max(asked.after, asked.have))
         self._acknowledge(presence, desk, errand, asked)
         until = self._clock.seconds() + asked.wait
         begin = max(presence.cursor, asked.have)
@@ -104,7 +90,7 @@ class Collecting:
             left = 0.0 if more else until - self._clock.seconds()
             if left <= 0 and not more:
                 break
-            if not await self._wait(desk, left, more):
+            if not await desk.wait(self._clock, left, more):
                 break
             answer, more = self._gather(presence, desk, errand, asked, answer["after"])
         return answer
@@ -112,37 +98,48 @@ class Collecting:
     def wake(self) -> None:
         """Notice that the journal has grown."""
         for desk in list(self._desks.values()):
-            self._end_wait(desk, True)
+            desk.end_wait(True)
 
     def close(self) -> None:
         """Send home everybody who waits; nobody waits from here on."""
         self._closed = True
         for desk in list(self._desks.values()):
-            self._end_wait(desk, False)
+            desk.end_wait(False)
             desk.calls.fail_all(ShuttingDown("this relay stops", retry_after=2.0))
 
     def drop(self, presence: Presence) -> None:
         """Forget a host that is gone; calls to it fail."""
         desk = self._desks.pop(presence.random, None)
         if desk is not None:
-            self._end_wait(desk, False)
+            desk.end_wait(False)
             desk.calls.fail_all(Gone("the satellite is not registered any more"))
 
-    def _desk(self, presence: Presence) -> _Desk:
+    def _desk(self, presence: Presence) -> Desk:
         desk = self._desks.get(presence.random)
         if desk is None:
-            desk = self._desks[presence.random] = _Desk(CallBox(self._clock))
+            desk = self._desks[presence.random] = Desk(CallBox(self._clock))
         return desk
 
+    def _remember(self, presence: Presence, desk: Desk, errand: Errand, upto: int) -> None:
+        """Note what an earlier run of this relay gave: the host will say what became of it."""
+        last = presence.settled
+        while last < upto and desk.in_hand(upto) < _MOST_IN_HAND:
+            entries = self._journal.read(last, _STRETCH)
+            if not entries:
+                break
+            last = entries[-1].seq
+            for entry in entries:
+                if entry.seq <= upto and errand.wants(entry):
+                    desk.note(entry, errand.refuses(entry))
+
     def _acknowledge(
-        self, presence: Presence, desk: _Desk, errand: Errand, asked: CollectRequest
+        self, presence: Presence, desk: Desk, errand: Errand, asked: CollectRequest
     ) -> None:
         upto = asked.after
-        for seq in sorted(seq for seq in desk.given if seq <= upto):
-            entry, refused = desk.given.pop(seq)
+        for entry, refused in desk.take(upto):
             # While a host is called it may have had by the courier what it collected before.
-            if seq > presence.settled:
-                errand.settled(entry, refused or asked.receipts.get(seq, {}))
+            if entry.seq > presence.settled:
+                errand.settled(entry, refused or asked.receipts.get(entry.seq, {}))
         if presence.courier is None:
             presence.cursor = max(presence.cursor, upto)
         if desk.greeting is not None and asked.after >= desk.greeted_with:
@@ -150,7 +147,7 @@ class Collecting:
             errand.greeted()
 
     def _gather(
-        self, presence: Presence, desk: _Desk, errand: Errand, asked: CollectRequest, begin: int
+        self, presence: Presence, desk: Desk, errand: Errand, asked: CollectRequest, begin: int
     ) -> tuple[dict[str, Any], bool]:
         """Give an answer from behind `begin`, and whether more was not looked at yet."""
         messages: list[Encoded] = []
@@ -165,14 +162,14 @@ class Collecting:
             if greets:
                 # The greeting has no numbers of its own: it is acknowledged with what goes with it.
                 desk.greeted_with = last
-            if not messages and all(refused for _, refused in desk.given.values()):
+            if not messages and desk.gave_nothing:
                 self._pass_over(presence, desk, errand, last)
         calls = desk.calls.hand_out(asked.heard)
         answer = {"messages": messages, "calls": calls, "after": last}
         return {**answer, "journal_id": self._journal.journal_id}, more
 
     def _greet(
-        self, presence: Presence, desk: _Desk, errand: Errand, asked: CollectRequest
+        self, presence: Presence, desk: Desk, errand: Errand, asked: CollectRequest
     ) -> list[Encoded]:
         in_hand = desk.greeting is not None and asked.have >= desk.greeted_with
         if presence.greeted or in_hand:
@@ -184,7 +181,7 @@ class Collecting:
     def _read_on(
         self,
         presence: Presence,
-        desk: _Desk,
+        desk: Desk,
         errand: Errand,
         last: int,
         most: int,
@@ -197,8 +194,7 @@ class Collecting:
             further.
         """
         size, looked = 0, 0
-        in_hand = sum(seq <= last for seq in desk.given)
-        most = min(most, _MOST_IN_HAND - in_hand)
+        most = min(most, _MOST_IN_HAND - desk.in_hand(last))
         while len(messages) < most and size < _MOST_BYTES and looked < _STRETCH:
             entries = self._journal.read(last, max(most - len(messages), looked))
             if not entries:
@@ -212,22 +208,21 @@ class Collecting:
                 if not errand.wants(entry):
                     continue
                 refused = errand.refuses(entry)
-                desk.given[last] = (evolve(entry, xml=b"", xml_plain=b""), refused)
+                desk.note(entry, refused)
                 if refused is None:
                     again = entry.seq <= presence.reached
                     messages.append(self._write(presence, errand, entry, again))
                     size += entry.size
         return last, looked >= _STRETCH
 
-    def _pass_over(self, presence: Presence, desk: _Desk, errand: Errand, last: int) -> None:
+    def _pass_over(self, presence: Presence, desk: Desk, errand: Errand, last: int) -> None:
         """Move on over a stretch of which nothing can be given."""
-        for seq in sorted(seq for seq in desk.given if seq <= last):
-            entry, refused = desk.given.pop(seq)
-            if refused is not None and seq > presence.cursor:
+        for entry, refused in desk.take(last):
+            if refused is not None and entry.seq > presence.cursor:
                 errand.settled(entry, refused)
         presence.cursor = max(presence.cursor, last)
 
-    def _notice_gap(self, desk: _Desk, errand: Errand, last: int, upto: int) -> None:
+    def _notice_gap(self, desk: Desk, errand: Errand, last: int, upto: int) -> None:
         gap = upto - max(last, desk.told_missed)
         if gap > 0:
             desk.told_missed = upto
@@ -238,32 +233,6 @@ class Collecting:
         more = errand.adds(entry) + (_REDELIVERED if again else b"")
         xml = b"<value><struct>" + members + more + b"</struct></value>"
         return Encoded(xml, None, entry.nil_at, False)
-
-    async def _wait(self, desk: _Desk, seconds: float, look: bool) -> bool:
-        """Wait for a reason to look again; False if there is none: it goes home empty.
-
-        Args:
-            desk: where.
-            seconds: how long at most.
-            look: whether the end of that time is a reason itself.
-        """
-        waiting: Deferred[bool] = Deferred()
-        desk.waiting = waiting
-        desk.timer = self._clock.callLater(seconds, self._end_wait, desk, look)
-        try:
-            return await waiting
-        except CancelledError:
-            if desk.waiting is waiting:
-                self._end_wait(desk, False)
-            raise
-
-    def _end_wait(self, desk: _Desk, look: bool) -> None:
-        waiting, desk.waiting = desk.waiting, None
-        if desk.timer is not None and desk.timer.active():
-            desk.timer.cancel()
-        desk.timer = None
-        if waiting is not None and not waiting.called:
-            waiting.callback(look)
 
     # -- calls ---------------------------------------------------------------------------------
 
@@ -278,7 +247,7 @@ class Collecting:
         desk = self._desk(presence)
         host = str(presence.registration.host_id)
         answer = desk.calls.put(self._make_id(), host, method, params, caller, timeout)
-        self._end_wait(desk, True)
+        desk.end_wait(True)
         return answer
 
     def answer(self, presence: Presence, request: Mapping[str, Any]) -> bool:

@@ -113,7 +113,8 @@ class Fanout:
         if presence.state is HostState.GONE:
             self.collecting.drop(presence)
             self._ledger.forget_cursor(presence.random)
-        elif presence.state is HostState.CHECKING:
+        elif presence.state in (HostState.CHECKING, HostState.POLL):
+            # The first time: ahead of every message that comes after it. See `Roster.load`.
             self._keep_cursor(presence)
 
     async def collect(
