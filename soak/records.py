@@ -36,6 +36,8 @@ class Figures:
 
     def check(self) -> None:
         """Fail if a promise was broken."""
+        in_the_middle = self.kills["receiver"] + self.kills["sender"]
+        assert self.marked_repeats <= in_the_middle, f"{self}\nmore came again than plugins were at"
         wrong = [*self.refused[:5], *self.lost[:5], *self.disordered[:5], *self.repeated[:5]]
         assert not wrong, f"{self}\n" + "\n".join(wrong)
 

@@ -7,6 +7,7 @@ from journal_room import Shelf
 from twisted.internet.defer import maybeDeferred
 
 from co2.errors import JournalFailed
+from co2.net.taken_notes import TakenNotes
 from co2.net.taken_sqlite import SqliteTaken
 from co2.satellite.in_hand import InHand
 from co2.satellite.inbox import Inbox
@@ -33,17 +34,38 @@ class TestSqliteTaken(TakenContract):
     @pytest.fixture(autouse=True)
     def on_a_shelf(self, tmp_path):
         self.shelf = Shelf(tmp_path)
+        self.notes = []
         yield
         self.shelf.close()
+        for one in self.notes:
+            one.close()
 
     def make_taken(self):
-        return SqliteTaken(self.shelf.open())
+        self.notes.append(TakenNotes(self.shelf.path.with_name("taken.notes")))
+        return SqliteTaken(self.shelf.open(), self.notes[-1])
 
     def wait_for(self, deferred):
         return self.shelf.wait_for(deferred)
 
     def reopen(self, taken):
-        return SqliteTaken(self.shelf.reopen())
+        self.shelf.close()
+        return self.make_taken()
+
+    def test_what_plugins_are_done_with_outlives_a_kill(self):
+        """Its commit has not begun when the process dies: it is known by its note."""
+        taken = self.make_taken()
+        for number in range(3):
+            self.wait_for(taken.begin(("a", str(number)), b"d"))
+        taken.finish(("a", "0"), {"id": "0", "plugins": {"p": "ok"}})
+        taken.finish(("a", "1"), {"id": "1", "plugins": {"p": "raised: é\n"}})
+        later = self.make_taken()
+        assert later.known(("a", "0")) == (b"d", {"id": "0", "plugins": {"p": "ok"}}, False)
+        assert later.known(("a", "1")).answer["plugins"] == {"p": "raised: é\n"}
+        assert later.known(("a", "2")) == (b"d", None, False)
+        self.shelf.settle()
+        rows = self.shelf.rows("SELECT id FROM taken WHERE answer IS NOT NULL ORDER BY id")
+        assert rows == [("0",), ("1",)]
+        assert later.known(("a", "0")).answer["id"] == "0"
 
     def test_a_full_disk_begins_nothing(self):
         """The message was not here: no plugin has seen it, and the next try is a first one."""

@@ -4,6 +4,7 @@
     pid           its process id
     admin.token   the credential for the level admin, mode 0600, made at first start
     co2.sqlite    identity and roster
+    journal.sqlite, taken.notes    messages, see `journal_file` and `taken_notes`
 
 The folder is 0700: what is in it makes others believe that they talk to this host.
 """

@@ -1,8 +1,8 @@
 """What the inbox has taken, on disk: nothing is run twice, even when the host dies on the way.
 
-Before plugins see a message its key is committed, and after they have, their answer. A message that
-comes again is known: finished, then the answer is the same; or begun by a process that died, then
-it is run once more and marked `redelivered`.
+Before plugins see a message its key is committed, and after they have, their answer; until that is
+so, `taken_notes` has it. A message that comes again is known: finished, then the answer is the
+same; or begun by a process that died, then it is run once more and marked `redelivered`.
 
 Bounded: the newest so many are kept, in memory only those under way.
 """
@@ -20,7 +20,9 @@ from co2.interfaces import ITaken
 from co2.model.messages import Taken
 from co2.model.recent import Recent
 from co2.net.journal_file import JournalFile
+from co2.net.journal_ledger import told
 from co2.net.journal_writer import Statement
+from co2.net.taken_notes import TakenNotes
 
 _REMEMBERED = 200_000
 _CLEAN_EVERY = 1_000
@@ -28,15 +30,25 @@ _CLEAN_EVERY = 1_000
 
 @implementer(ITaken)
 class SqliteTaken:
-    """See the module; `file` is where it is written."""
+    """See the module.
+
+    Args:
+        file: where it is written.
+        notes: what is not written there yet.
+    """
 
     outlives = True
 
-    def __init__(self, file: JournalFile) -> None:
+    def __init__(self, file: JournalFile, notes: TakenNotes) -> None:
         self._file = file
+        self._notes = notes
+        self._left = notes.left
         self._running: dict[tuple[str, str], bytes] = {}
         self._unwritten: Recent[tuple[str, str], Taken] = Recent(_CLEAN_EVERY)
         self._count = 0
+        if self._left:
+            statements = [_answer_of(key, answer) for key, answer in self._left.items()]
+            file.write(*statements).addCallbacks(self._noted_before, told)
 
     def known(self, key: tuple[str, str]) -> Taken | None:
         """Give what is known of that message."""
@@ -50,7 +62,8 @@ class SqliteTaken:
         if not rows:
             return None
         digest, answer = rows[0]
-        return Taken(digest, None if answer is None else json.loads(answer), False)
+        said = self._left.get(key) if answer is None else json.loads(answer)
+        return Taken(digest, said, False)
 
     def begin(self, key: tuple[str, str], digest: bytes) -> Deferred[None]:
         """Note that plugins are about to see it."""
@@ -66,10 +79,18 @@ class SqliteTaken:
 
     def finish(self, key: tuple[str, str], answer: dict[str, Any]) -> Deferred[None]:
         """Note the answer."""
-        done = self._file.write(
-            ("UPDATE taken SET answer = ? WHERE random = ? AND id = ?", (json.dumps(answer), *key))
-        )
-        return done.addErrback(self._unwritten_yet, key, answer).addBoth(self._forget, key)
+        self._notes.note(key, answer)
+        done = self._file.write(_answer_of(key, answer))
+        done.addCallbacks(self._committed, self._unwritten_yet, (key,), errbackArgs=(key, answer))
+        return done.addBoth(self._forget, key)
+
+    def _noted_before(self, _: None) -> None:
+        for key in self._left:
+            self._notes.committed(key)
+        self._left = {}
+
+    def _committed(self, _: None, key: tuple[str, str]) -> None:
+        self._notes.committed(key)
 
     def _unwritten_yet(self, failure: Failure, key: tuple[str, str], answer: dict[str, Any]) -> Any:
         # The file cannot tell any more that this was finished; as long as it lives, this host can.
@@ -79,3 +100,8 @@ class SqliteTaken:
     def _forget(self, result: Any, key: tuple[str, str]) -> Any:
         self._running.pop(key, None)
         return result
+
+
+def _answer_of(key: tuple[str, str], answer: dict[str, Any]) -> Statement:
+    sql = "UPDATE taken SET answer = ? WHERE random = ? AND id = ?"
+    return sql, (json.dumps(answer), *key)

@@ -21,6 +21,7 @@ from co2.net.journal_file import JournalFile
 from co2.net.journal_sqlite import SqliteJournal
 from co2.net.state_folder import StateFolder
 from co2.net.state_sqlite import SqliteState
+from co2.net.taken_notes import TakenNotes
 from co2.net.taken_sqlite import SqliteTaken
 
 Journals = Callable[[str, str, Retention, bool], Any]
@@ -65,12 +66,14 @@ class Holdings:
         self.folder = StateFolder(settings.state_dir)
         self.state = SqliteState(self.folder.database)
         self.file: JournalFile | None = None
+        self.notes: TakenNotes | None = None
 
     def surroundings(self, reactor: Any) -> Surroundings:
         """Give what a real server stands on."""
         self.state.write_together(reactor)
         token = self.folder.admin_token(lambda: secrets.token_urlsafe(24))
         file = self.file = JournalFile(self.folder.path / "journal.sqlite", reactor)
+        notes = self.notes = TakenNotes(self.folder.path / "taken.notes")
 
         def open_journal(
             name: str, fresh_id: str, retention: Retention, outgoing: bool
@@ -84,12 +87,14 @@ class Holdings:
             self.state,
             token,
             open_journal,
-            SqliteTaken(file),
+            SqliteTaken(file, notes),
         )
 
     async def close(self) -> None:
         """Let go of the state, once everything is written."""
         if self.file is not None:
             await self.file.close()
+        if self.notes is not None:
+            self.notes.close()
         self.state.close()
         self.folder.close()
