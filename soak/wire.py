@@ -136,6 +136,8 @@ class Wire:
         for end in self._ends.values():
             end.close()
         self._ends.clear()
+        for descriptor in (self._stop, self._stopped):
+            os.close(descriptor)
 
     # -- passing frames on ---------------------------------------------------------------------
 

@@ -6,7 +6,8 @@ import itertools
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import takewhile
 
 import pytest
 
@@ -28,6 +29,8 @@ def serving(*answers: bytes | None) -> Iterator[tuple[Address, list[bytes]]]:
             yield Address(*listening.getsockname()), received
         finally:
             done.set()
+            with suppress(OSError):
+                listening.shutdown(socket.SHUT_RDWR)  # nobody waits for a client that never came
             thread.join(10)
 
 
@@ -37,10 +40,16 @@ def _serve(
     received: list[bytes],
     done: threading.Event,
 ) -> None:
-    connection, _ = listening.accept()
+    try:
+        connection, _ = listening.accept()
+    except OSError:
+        return
     with connection, connection.makefile("rb") as stream:
         for answer in answers:
-            received.append(_read_request(stream))
+            request = _read_request(stream)
+            if not request:
+                return
+            received.append(request)
             if answer is None:
                 done.wait(10)
             else:
@@ -48,7 +57,10 @@ def _serve(
 
 
 def _read_request(stream: object) -> bytes:
-    head = b"".join(iter(stream.readline, b"\r\n"))
+    """Read one, or nothing when the client has gone."""
+    head = b"".join(takewhile(lambda line: line.strip(), iter(stream.readline, b"")))
+    if not head:
+        return b""
     length = int(head.lower().partition(b"content-length:")[2].split()[0])
     return head + b"\r\n" + stream.read(length)
 

@@ -38,7 +38,11 @@ class StateFolder:
         except OSError as error:
             raise SettingsError(f"state_dir {path}: {error.strerror}") from error
         self._take_lock()
-        (path / "pid").write_text(f"{os.getpid()}\n")
+        try:
+            (path / "pid").write_text(f"{os.getpid()}\n")
+        except OSError as error:
+            self._lock.close()
+            raise SettingsError(f"state_dir {path}: {error.strerror}") from error
 
     @property
     def database(self) -> Path:

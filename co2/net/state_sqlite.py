@@ -78,14 +78,15 @@ class SqliteState:
         self._waiting: list[tuple[Statement, Deferred[None]]] = []
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
+        except sqlite3.Error as error:
+            raise _damage(path, error) from error
+        try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._upgrade()
-        except sqlite3.Error as error:
-            raise SettingsError(
-                f"{path}: {error}. If the file is damaged, move it away: the server then starts "
-                "as a new host, and satellites register again"
-            ) from error
+        except (sqlite3.Error, SettingsError) as error:
+            self._db.close()
+            raise error if isinstance(error, SettingsError) else _damage(path, error) from error
 
     def write_together(self, clock: IReactorTime) -> None:
         """Write what comes in one turn of that reactor together; before, each is written alone."""
@@ -213,6 +214,13 @@ def _registration(row: tuple[object, ...]) -> Registration:
         properties=json.loads(str(properties)),
         topics=None if topics is None else tuple(json.loads(str(topics))),
         newest=bool(newest),
+    )
+
+
+def _damage(path: Path, error: sqlite3.Error) -> SettingsError:
+    return SettingsError(
+        f"{path}: {error}. If the file is damaged, move it away: the server then starts as a new "
+        "host, and satellites register again"
     )
 
 

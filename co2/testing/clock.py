@@ -15,7 +15,7 @@ from twisted.internet.task import Clock
 from twisted.python.threadable import registerAsIOThread
 from zope.interface import implementer
 
-_PATIENCE = 10.0
+_PATIENCE = 60.0
 """Seconds of real time that a thread may take before a test gives up on it."""
 
 _MOST_AT_ONCE = 10_000
@@ -62,7 +62,7 @@ class ClockReactor(Clock):
         """Wait until threads have handed over that many calls, and make them.
 
         Raises:
-            queue.Empty: they did not within ten seconds of real time.
+            queue.Empty: they did not within a minute of real time.
         """
         for _ in range(calls):
             self._handed.get(timeout=_PATIENCE)()

@@ -37,20 +37,25 @@ class Misfit:
         self._server = socket.create_server(("127.0.0.1", 0))
         self._server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self._connections: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
-        self._threads[0].start()
+        self._accepting.start()
         return self
 
     def __exit__(self, *error: Any) -> None:
         self._ended.set()
-        for one in [self._server, *self._connections]:
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+        _shut(self._server)
+        # From here on no connection is added to those that are closed.
+        self._accepting.join(10)
+        self._server.close()
+        for one in self._connections:
+            _shut(one)
         for thread in self._threads:
             thread.join(10)
+        for one in self._connections:
+            one.close()
 
     @property
     def ended(self) -> threading.Event:
@@ -115,6 +120,12 @@ def slow() -> Misfit:
 def faulty() -> Misfit:
     """Give one that answers every message with a fault."""
     return Misfit("faulty", lambda: dumps(Fault(7, "out of coffee")).encode())
+
+
+def _shut(one: socket.socket) -> None:
+    """Wake the thread that waits for a socket."""
+    with suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
 
 
 def _whole(received: bytes) -> int | None:

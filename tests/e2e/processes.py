@@ -19,8 +19,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-PATIENCE = 20.0
+PATIENCE = 40.0
 """Seconds that anything may take on a busy machine before a test gives up."""
+
+_given: set[int] = set()
+"""Ports that were given to a test of this run: none is given twice."""
 
 _Value = TypeVar("_Value")
 
@@ -167,10 +170,12 @@ def eventually(
     return seen
 
 
-def run(command: Sequence[str | Path], folder: Path, **variables: str) -> tuple[int, str]:
+def run(
+    command: Sequence[str | Path], folder: Path, patience: float = 90.0, **variables: str
+) -> tuple[int, str]:
     """Run something to its end: its exit code, and what it wrote."""
     with Watched(command, folder, variables) as process:
-        code = process.ended(60)
+        code = process.ended(patience)
         return code, process.log
 
 
@@ -178,11 +183,14 @@ def free_port() -> int:
     """Give a loopback port that is free, below those that systems give away by themselves."""
     while True:
         port = random.randint(20100, 30000)
+        if port in _given:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+        _given.add(port)
         return port
 
 

@@ -11,10 +11,12 @@ import pytest
 from e2e.network import Network, Server
 from e2e.processes import free_port, run
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(400)]
 
 CHECKOUT = Path(__file__).parent.parent.parent
 MOST_DISTRIBUTIONS = 22
+LONGEST = 300.0
+"""Seconds that an installation may take: a package registry can be slow."""
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = [sys.executable, "-m", "pip", "--python", programs / "python"]
     quickly = ["--quiet", "--disable-pip-version-check", "--no-compile"]
     lock = ["--constraint", CHECKOUT / "requirements.lock"]
-    code, said = run([*pip, "install", *quickly, *lock, CHECKOUT], folder)
+    code, said = run([*pip, "install", *quickly, *lock, CHECKOUT], folder, patience=LONGEST)
     assert code == 0, said
     return programs
 

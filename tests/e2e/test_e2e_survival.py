@@ -9,13 +9,15 @@ import sys
 import threading
 import xmlrpc.client
 from collections.abc import Iterator
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 import pytest
 
 from co2.net.state_sqlite import SqliteState
-from e2e.network import Network, call
+from e2e.network import PLUGINS, Network, Server, call, write_config
 from e2e.processes import Watched, eventually, free_port
 from e2e.test_e2e_messages import data_of, got, start_foreign
 
@@ -23,11 +25,16 @@ pytestmark = pytest.mark.process
 
 ROUNDS = 30
 FORKER = Path(__file__).with_name("forker.py")
+PROBE = {"plugin_list": ["probe"], "plugin_dirs": [str(PLUGINS)]}
+
+
+def at(port: int) -> str:
+    return f"tcp:{port}:interface=127.0.0.1"
 
 
 @pytest.fixture
 def relay_settings() -> dict[str, Any]:
-    return {"listen": f"tcp:{free_port()}:interface=127.0.0.1", "lease": 2.0, "ping_interval": 0.5}
+    return {"listen": at(free_port()), "lease": 2.0, "ping_interval": 0.5}
 
 
 def test_relay_killed_and_started(network: Network, relay_settings: dict[str, Any]) -> None:
@@ -52,7 +59,8 @@ def test_relay_killed_and_started(network: Network, relay_settings: dict[str, An
         eventually(lambda: data_of(one), lambda data: data == ["from two again"])
         foreign.write("foreign again")
         eventually(lambda: data_of(one)[-1], lambda data: data == "foreign again")
-        assert data_of(two) == ["while it was away", "from one again", "foreign again"]
+        wanted = ["while it was away", "from one again", "foreign again"]
+        eventually(lambda: data_of(two), lambda data: data == wanted)
 
 
 def test_relay_that_forgot_all(network: Network, relay_settings: dict[str, Any]) -> None:
@@ -72,21 +80,24 @@ def test_relay_that_forgot_all(network: Network, relay_settings: dict[str, Any])
 def test_satellite_killed_and_started(network: Network, relay_settings: dict[str, Any]) -> None:
     """A satellite keeps its identity, moves to its new port, and is there once."""
     relay = network.relay(**relay_settings)
-    one = network.satellite("one", relay=relay.url)
+    ports = free_port(), free_port()
+    one = network.satellite("one", relay=relay.url, listen=at(ports[0]))
     two = network.satellite("two", relay=relay.url)
     relay.sees("one", "two")
-    was, was_at = one.host_id, one.address
+    was = one.host_id
     one.kill()
+    write_config(one.folder, **{**PROBE, "relay": relay.url, "nick": "one", "listen": at(ports[1])})
     one = network.again("satellite", "one")
-    relay.sees("one", "two")
+    addresses = [("one", ports[1], "online"), ("two", two.port, "online")]
+    eventually(lambda: _addresses(relay), lambda seen: seen == addresses)
     assert one.host_id.partition("@")[0] == was.partition("@")[0]
-    assert one.address != was_at
-    records = relay.call("relay.get_satellites")
-    assert sorted(record["nick"] for record in records) == ["one", "two"]
-    addresses = {record["nick"]: record["addr"][1] for record in records}
-    assert addresses == {"one": one.port, "two": two.port}
     two.probe("send", "to the new one")
     assert [m["data"] for m in one.hears(1)] == ["to the new one"]
+
+
+def _addresses(relay: Server) -> list[tuple[str, int, str]]:
+    records = relay.call("relay.get_satellites")
+    return sorted((one["nick"], one["addr"][1], one["state"]) for one in records)
 
 
 def test_dead_satellite_delays_nobody(network: Network, relay_settings: dict[str, Any]) -> None:
@@ -99,8 +110,9 @@ def test_dead_satellite_delays_nobody(network: Network, relay_settings: dict[str
     dead.kill()
     one.probe("send", "on it goes", False, 100)
     assert [m["data"] for m in two.hears(100)] == ["on it goes"] * 100
-    eventually(lambda: relay.states()["dead"], lambda state: state == "away")
-    assert {relay.states()[nick] for nick in ("one", "two")} == {"online"}
+    # All at once: on a busy machine a lease of two seconds can end for a moment.
+    states = {"one": "online", "two": "online", "dead": "away"}
+    eventually(relay.states, lambda seen: seen == states)
 
 
 # -- the roster's file -------------------------------------------------------------------------
@@ -175,7 +187,7 @@ class Crowd:
             self._unanswered.add(name)
             try:
                 call(url, "relay.register", _request(name, nick, 1 + (number + 3 * count) % 60000))
-            except (OSError, xmlrpc.client.ProtocolError, EOFError):
+            except (OSError, HTTPException, ExpatError, xmlrpc.client.ProtocolError, EOFError):
                 return
             with self._changed:
                 self._answered[name] = nick

@@ -23,6 +23,11 @@ def data_of(server: Server) -> list[Any]:
     return [message["data"] for message in server.probe("messages")]
 
 
+def _queued(relay: Server, nick: str) -> int:
+    (found,) = [one for one in relay.call("relay.get_satellites") if one["nick"] == nick]
+    return int(found["queued"])
+
+
 def test_two_relays_swap_addresses(network: Network) -> None:
     """Satellites register where they look; what waited at either relay arrives, once."""
     ports = {name: free_port() for name in OTHER}
@@ -39,6 +44,8 @@ def test_two_relays_swap_addresses(network: Network) -> None:
     # The numbers of the first relay's journal are far ahead of the other's.
     hosts["first 1"].probe("send", "early", False, 300)
     hosts["first 2"].hears(300)
+    # What it had not acknowledged when it is killed would come again, as it should.
+    eventually(lambda: _queued(relays["first"], "first 2"), lambda queued: queued == 0)
     ids = {}
     for name in OTHER:
         hosts[f"{name} 2"].kill()

@@ -29,7 +29,7 @@ def ask(*requests):
     data = b"".join(client.ask(Asked(name), *params) for name, *params in requests)
     with RealWorker() as worker:
         worker.send(data + b"exit\n")
-        assert worker.finish(60) == 0, worker.err
+        assert worker.finish() == 0, worker.err
     return [event.values for event in client.hear(worker.out) if isinstance(event, Answered)]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gatherer.processes import ROOT, children_of
+from gatherer.processes import PATIENCE, ROOT, children_of
 from gatherer.test_collecting import Archive
 from plugin.gatherer.driver.launch import run_launch
 
@@ -23,20 +23,18 @@ def container():
     """A process with processes, mounts and a host name of its own; gives the way into it."""
     if os.geteuid() != 0:
         pytest.skip("making namespaces needs root")
-    first = subprocess.Popen(
+    with subprocess.Popen(
         ["unshare", "-pfmu", "--mount-proc", "/bin/sh", "-c", f"{INSIDE}; read _"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-    )
-    if first.stdout.readline() != b"ready\n":
-        first.kill()
-        first.wait()
-        pytest.skip("this kernel lets no namespaces be made here")
-    [inside] = children_of(first.pid)
-    yield f"nsenter -t {inside} -p -m -u"
-    first.stdin.close()
-    first.wait(10)
-    first.stdout.close()
+    ) as first:
+        if first.stdout.readline() != b"ready\n":
+            first.kill()
+            pytest.skip("this kernel lets no namespaces be made here")
+        [inside] = children_of(first.pid)
+        yield f"nsenter -t {inside} -p -m -u"
+        first.stdin.close()
+        first.wait(PATIENCE)
 
 
 @pytest.fixture

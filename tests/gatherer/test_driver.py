@@ -9,15 +9,16 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
+from attrs import evolve
+from e2e.processes import PATIENCE, eventually, free_port
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SkipTest, TestCase
 
-from gatherer.processes import ROOT
+from gatherer.processes import ROOT, children_of
 from plugin.gatherer.driver.driver import Driver, RequestInterrupted, RequestUnknown, WorkerLost
 from plugin.gatherer.driver.launch import Launch, local_launch, ssh_launch
 
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.process
 class DriverTest(TestCase):
     """With the real reactor and real processes."""
 
-    timeout = 60
+    timeout = 100
 
     async def started(self, launch=None):
         driver = Driver(reactor, launch or local_launch())
@@ -43,7 +44,7 @@ class DriverTest(TestCase):
             driver.ask(b"exec", b"sleep 1000", limit=0.3),
             driver.ask(b"ping"),
             driver.ask(b"glob0", b"/etc/hostname"),
-            driver.ask(b"exec", b"echo two", limit=5),
+            driver.ask(b"exec", b"echo two"),
         ]
         assert (await asked[0])[1] == b"one\n"
         with self.assertRaises(RequestInterrupted) as caught:
@@ -78,6 +79,16 @@ class DriverTest(TestCase):
         with self.assertRaises(WorkerLost):
             await driver.start()
 
+    async def test_a_way_in_that_stays_open_is_closed(self):
+        """What carries a signal may outlive the worker, and does not outlive its driver."""
+        before = children_of(os.getpid())
+        way = ("/bin/sh", "-c", "kill -{signal} {pid}; exec sleep 1000")
+        driver = await self.started(evolve(local_launch(), signal=way))
+        with self.assertRaises(RequestInterrupted):
+            await driver.ask(b"exec", b"sleep 1000", limit=0.1)
+        await driver.stop()
+        assert set(children_of(os.getpid())) <= set(before)
+
     async def test_an_older_worker(self):
         """A request that a worker does not know fails by itself, and the next is answered."""
         program = (
@@ -107,9 +118,8 @@ class Sshd:
             command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / name)]
             subprocess.run(command, check=True)
         shutil.copy(self.folder / "user.pub", self.folder / "authorized")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        # None that a connection may begin at: one that asks for sshd could be its own other end.
+        self.port = free_port()
         settings = {
             "HostKey": self.folder / "host",
             "AuthorizedKeysFile": self.folder / "authorized",
@@ -123,9 +133,11 @@ class Sshd:
         self.process = subprocess.Popen(
             [program, "-D", "-e", "-f", "/dev/null", *options], stderr=subprocess.DEVNULL
         )
-        end = time.monotonic() + 10
-        while not self.answers() and time.monotonic() < end:
-            time.sleep(0.02)
+        try:
+            eventually(self.answers)
+        except AssertionError:
+            self.close()
+            raise
 
     def answers(self):
         with socket.socket() as probe:
@@ -138,18 +150,19 @@ class Sshd:
         launch = ssh_launch(f"{getpass.getuser()}@127.0.0.1", options)
         *ssh, remote = launch.command
         here = f"PYTHONPATH={ROOT} {sys.executable} -m plugin.gatherer"
-        return Launch((*ssh, remote.replace("co2-gatherer", here)), launch.signal)
+        command = (*ssh, remote.replace("co2-gatherer", here))
+        return Launch(command, launch.signal, patience=PATIENCE)
 
     def close(self):
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(PATIENCE)
         shutil.rmtree(self.folder)
 
 
 class SshTest(TestCase):
     """Over a real ssh connection."""
 
-    timeout = 60
+    timeout = 100
 
     async def test_a_worker_over_ssh_is_interrupted_by_a_second_command(self):
         """Signals go by their own way: the stuck request ends, and the connection stays."""

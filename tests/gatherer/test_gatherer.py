@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import tarfile
-import time
 import xmlrpc.client
+from contextlib import contextmanager
 
 import pytest
 from e2e.network import Network
@@ -64,6 +64,16 @@ def gather(first, folder, *arguments):
     return ran.returncode, ran.stdout + ran.stderr, Archive(out) if out.exists() else None
 
 
+@contextmanager
+def gathering(command):
+    """Run the command beside the test; it ends with the block at the latest."""
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def test_all_hosts_through_the_relay(hosts, profile, tmp_path):
     """Every host's files and outputs come through the network, under each host's own rules."""
     code, said, archive = gather(hosts[0], tmp_path, "--hosts", "all", "-p", str(profile))
@@ -86,22 +96,17 @@ def test_a_host_that_dies_while_it_is_gathered(hosts, profile, tmp_path):
     with Network(tmp_path / "..") as network:
         chosen = {"plugin_list": ["gatherer"], "trust_relay_admin": True}
         third = network.satellite("third", relay=first.url, **chosen)
-        first.sees("first", "second", "third")
+        eventually(first.states, lambda seen: seen.get("third") == "online")
         profile.write_text(profile.read_text() + '[[commands]]\nrun = "sleep 1000"\n')
         out = tmp_path / "out.tar.gz"
         command = [*COMMAND, "--url", first.url, "--state-dir", str(first.state)]
-        process = subprocess.Popen(
-            [*command, "-H", "third", "-p", str(profile), "-o", str(out)],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for line in process.stderr:
-            if "sleep 1000" in line:
-                third.kill()
-                break
-        process.stderr.read()
-        process.stderr.close()
-        assert process.wait(60) == 3
+        with gathering([*command, "-H", "third", "-p", str(profile), "-o", str(out)]) as process:
+            for line in process.stderr:
+                if "sleep 1000" in line:
+                    third.kill()
+                    break
+            process.stderr.read()
+            assert process.wait(60) == 3
     manifest = Archive(out).manifest("third")
     assert manifest["state"] == "partial" and manifest["why"]
     assert [one["outcome"] for one in manifest["requests"]] == ["done", "done", "done", "skipped"]
@@ -158,16 +163,13 @@ def test_ctrl_c_still_makes_an_archive(profile, tmp_path):
     zstandard = pytest.importorskip("zstandard", reason="pip install 'co2-satellite[gather]'")
     profile.write_text(profile.read_text() + '[[commands]]\nrun = "sleep 1000"\n')
     out = tmp_path / "out.tar.zst"
-    process = subprocess.Popen(
-        [*COMMAND, "-p", str(profile), "-o", str(out)], stderr=subprocess.PIPE, text=True
-    )
-    for line in process.stderr:
-        if "sleep 1000" in line:
-            process.send_signal(signal.SIGINT)
-            break
-    process.stderr.read()
-    process.stderr.close()
-    assert process.wait(30) == 3
+    with gathering([*COMMAND, "-p", str(profile), "-o", str(out)]) as process:
+        for line in process.stderr:
+            if "sleep 1000" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        process.stderr.read()
+        assert process.wait(60) == 3
     reader = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(out.read_bytes()))
     with tarfile.open(fileobj=reader, mode="r|") as tar:
         names = tar.getnames()
@@ -233,24 +235,18 @@ def test_a_conversation_of_records(hosts, tmp_path):
 def test_a_closed_conversation_leaves_no_process(hosts):
     """When the caller closes the conversation, its worker and its command end."""
     first, _ = hosts
-    wanted = [{"commands": [{"run": "sleep 4321"}]}]
+    command = f"sleep 4321.{os.getpid()}"  # no other run of the tests has it
+    wanted = [{"commands": [{"run": command}]}]
     opened = first.call(
         "co2.open",
         {"method": "gatherer.gatherer.collect", "params": [{"wanted": wanted}]},
         **first.as_admin,
     )
-    _eventually(lambda: _running("sleep 4321"))
+    eventually(lambda: _running(command))
     first.call("co2.close", {"conversation": opened["conversation"]}, **first.as_admin)
-    _eventually(lambda: not _running("sleep 4321"))
+    eventually(lambda: not _running(command))
 
 
 def _running(words):
     found = subprocess.run(["pgrep", "-xf", words], capture_output=True, check=False).stdout
     return bool(found)
-
-
-def _eventually(condition):
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)

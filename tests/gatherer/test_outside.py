@@ -127,7 +127,7 @@ def test_links_that_are_exchanged_while_copies_are_made(tmp_path):
         with RealWorker() as worker:
             params = os.fsencode(source), os.fsencode(out), b"0", b"0"
             worker.send(spell(b"globcp0", *params) * 12 + b"exit\n")
-            assert worker.finish(60) == 0, worker.err
+            assert worker.finish() == 0, worker.err
     finally:
         exchanging.kill()
         exchanging.wait()

@@ -22,7 +22,7 @@ def ask(*requests, arguments=()):
     data = b"".join(client.ask(Asked(name), *params) for name, *params in requests)
     with RealWorker(*arguments) as worker:
         worker.send(data + b"exit\n")
-        assert worker.finish(60) == 0, worker.err
+        assert worker.finish() == 0, worker.err
         assert b"Traceback" not in worker.err, worker.err
     return [event.values for event in client.hear(worker.out) if isinstance(event, Answered)]
 
@@ -147,6 +147,6 @@ def test_random_bytes_on_stdin(seed, tmp_path):
         worker.until(out=b"#0#\n")
         worker.send(data.replace(b"exit", b"ping"))
         worker.signal()
-        code = worker.finish(60)
+        code = worker.finish()
         assert code == 0 and b"Traceback" not in worker.err, worker.err
         assert not children_of(worker.process.pid)

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from gatherer.processes import ROOT
+from gatherer.processes import PATIENCE, ROOT
 
 pytestmark = pytest.mark.process
 
@@ -34,7 +34,11 @@ class Terminal:
         self.heard = b""
 
     def __enter__(self):
-        self.expect(b"#0#\r\n")
+        try:
+            self.expect(b"#0#\r\n")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *failure):
@@ -46,15 +50,16 @@ class Terminal:
         os.write(self.ours, text)
 
     def expect(self, text):
-        end = time.monotonic() + 15
+        end = time.monotonic() + PATIENCE
         while text not in self.heard:
-            assert select.select([self.ours], [], [], end - time.monotonic())[0], self.heard
+            left = max(0.0, end - time.monotonic())
+            assert select.select([self.ours], [], [], left)[0], self.heard
             self.heard += os.read(self.ours, 65536)
         self.heard = self.heard.partition(text)[2]
 
     def leaves(self):
         self.send(b"exit\n")
-        assert self.process.wait(15) == 0
+        assert self.process.wait(PATIENCE) == 0
 
 
 def test_a_session_by_hand():
@@ -73,12 +78,12 @@ def test_seed_interrupts():
     with Terminal() as terminal:
         for command in (b"exec\n", b"glob\n"):
             terminal.send(command)
+            # The worker reads what is there before it heeds a signal, and what is echoed is there.
             terminal.expect(command.strip() + b"\r\n")
-            time.sleep(0.05)  # the line is echoed before the worker has it
             terminal.process.send_signal(signal.SIGINT)
             terminal.expect(b"#0#\r\n")
         terminal.process.send_signal(signal.SIGINT)
-        assert terminal.process.wait(15) == 0
+        assert terminal.process.wait(PATIENCE) == 0
 
 
 def test_late_interrupts():
@@ -87,11 +92,11 @@ def test_late_interrupts():
         terminal.process.send_signal(signal.SIGINT)
         terminal.expect(b"#0# INTERRUPTED\r\n#1#\r\n")
         terminal.send(b"glo")
+        terminal.expect(b"glo")  # what is not echoed yet, the terminal cannot forget
         terminal.process.send_signal(signal.SIGINT)
         terminal.expect(b"#1# INTERRUPTED\r\n#2#\r\n")
         terminal.send(b"exec\nsleep 100\n")
         terminal.expect(b"sleep 100\r\n")
-        time.sleep(0.1)
         terminal.process.send_signal(signal.SIGINT)
         terminal.expect(b"#2# INTERRUPTED\r\n#3#\r\n")
         terminal.leaves()

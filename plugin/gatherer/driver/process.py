@@ -17,7 +17,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessDone, ProcessExitedAlready
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, IProcessTransport
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
@@ -68,7 +68,7 @@ class WorkerProcess(ProcessProtocol):
         self._stdout: Stdout | None = None
         self._killer: IDelayedCall | None = None
         self._waiting: list[Deferred[None]] = []
-        self._carried: set[str] = set()
+        self._carriers: dict[str, IProcessTransport] = {}
         self._gone = False
         self.pid = 0
 
@@ -105,17 +105,19 @@ class WorkerProcess(ProcessProtocol):
         if not self._launch.signal or not self.pid:
             self._signal_here(name)
             return
-        if name in self._carried:
+        if name in self._carriers:
             return  # the one before is still on its way: a lost network must not heap them up
-        self._carried.add(name)
         command = [one.format(signal=name, pid=self.pid) for one in self._launch.signal]
         carrier = _Carrier(lambda done: self._carried_out(name, done))
-        self._reactor.spawnProcess(carrier, command[0], command, env=dict(os.environ))
+        self._carriers[name] = self._reactor.spawnProcess(
+            carrier, command[0], command, env=dict(os.environ)
+        )
 
     def _carried_out(self, name: str, done: bool) -> None:
-        self._carried.discard(name)
+        del self._carriers[name]
         if not done:
             self._signal_here(name)
+        self._tell_end()
 
     def _signal_here(self, name: str) -> None:
         # what leads to a worker may itself end at a signal that the worker would survive
@@ -125,10 +127,13 @@ class WorkerProcess(ProcessProtocol):
                 self.transport.signalProcess(name)
 
     async def end(self) -> None:
-        """Close its stdin and wait for its end; when it does not go, it is killed."""
-        if self._gone:
+        """Close its stdin and wait for its end; when it does not go, it is killed.
+
+        What carries signals to it is waited for as well: it may outlive the worker by a moment.
+        """
+        if self._gone and not self._carriers:
             return
-        if self.transport is not None:
+        if self.transport is not None and not self._gone:
             self.transport.closeStdin()
         self.kill_soon()
         waiting: Deferred[None] = Deferred()
@@ -173,6 +178,21 @@ class WorkerProcess(ProcessProtocol):
         self._gone = True
         self._spare()
         self._ended(reason.getErrorMessage().rstrip("."))
+        self._tell_end()
+
+    def _tell_end(self) -> None:
+        if not self._gone:
+            return
+        if self._carriers:
+            if self._killer is None:
+                self._killer = self._reactor.callLater(self._launch.patience, self._kill_carriers)
+            return
+        self._spare()
         waiting, self._waiting = self._waiting, []
         for one in waiting:
             one.callback(None)
+
+    def _kill_carriers(self) -> None:
+        for one in self._carriers.values():
+            with contextlib.suppress(ProcessExitedAlready):
+                one.signalProcess("KILL")
