@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from e2e.processes import Watched, eventually
+from e2e.processes import Watched
 
 from guest.qemu import BLOCKED, CONFIG
 from guest.running import Agents
@@ -60,7 +60,6 @@ def theirs(qemu_ga: str, tmp_path: Path) -> Iterator[str]:
     state.mkdir()
     command = [qemu_ga, "-m", "unix-listen", "-p", path, "-t", str(state)]
     with Watched([*command, "-f", str(state / "pid"), "-b", BLOCKED], tmp_path):
-        eventually(lambda: Path(path).exists())
         yield path
 
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 ARCHITECTURES = "usr/lib/*-linux-gnu*"
+PATIENCE = 60
+"""Seconds for a download: a network that is slow is a reason to skip, and not to fail."""
 
 
 def unpacked(cache: Path, packages: tuple[str, ...], wanted: str) -> Path:
@@ -27,14 +30,23 @@ def unpacked(cache: Path, packages: tuple[str, ...], wanted: str) -> Path:
     for place in (Path("/"), root):
         if list(place.glob(wanted)):
             return place
-    if shutil.which("apt-get") and shutil.which("dpkg"):
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run(["apt-get", "download", *packages], cwd=cache, check=False, **quiet)
+    able = shutil.which("apt-get") and shutil.which("dpkg")
+    if able and fetched(["apt-get", "download", *packages], cache):
         for package in cache.glob("*.deb"):
             subprocess.run(["dpkg", "-x", package, root], check=False)
     if not list(root.glob(wanted)):
         pytest.skip(f"there is no {wanted}, and it could not be fetched: {' '.join(packages)}")
     return root
+
+
+def fetched(command: Sequence[str], folder: Path) -> bool:
+    """Run what fetches something into a folder, and tell whether that went well, and in time."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    try:
+        done = subprocess.run(command, cwd=folder, check=False, timeout=PATIENCE, **quiet)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
 
 
 def libraries(root: Path) -> str:

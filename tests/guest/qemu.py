@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import socket
 
+from e2e.processes import PATIENCE, eventually
+
 BLOCKED = (
     "guest-shutdown,guest-suspend-disk,guest-suspend-ram,guest-suspend-hybrid,"
     "guest-fsfreeze-freeze,guest-fsfreeze-freeze-list,guest-set-time,guest-set-user-password,"
@@ -22,12 +24,11 @@ RESET = b'{"error": {"class": "GenericError", "desc": "JSON parse error, stray \
 
 
 class Talk:
-    """A raw connection."""
+    """A raw connection; to an agent that has just been started, as soon as it listens."""
 
     def __init__(self, path: str) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(path)
-        self._socket.settimeout(20)
+        self._socket = eventually(lambda: _connected(path))
+        self._socket.settimeout(PATIENCE)
 
     def __enter__(self) -> Talk:
         return self
@@ -55,6 +56,15 @@ class Talk:
             assert piece, got
             got += piece
         return got.partition(b'{"return": 424242}\n')[0].replace(RESET, b"", 1)
+
+
+def _connected(path: str) -> socket.socket | None:
+    """Connect; a socket's name is there a moment before somebody listens."""
+    connection = socket.socket(socket.AF_UNIX)
+    if connection.connect_ex(path) == 0:
+        return connection
+    connection.close()
+    return None
 
 
 def masked(answer: bytes) -> bytes:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.processes import Watched, eventually
+from e2e.processes import Watched
 
 from guest.qemu import Talk
 from plugin.guest.command.shadow import crypt
@@ -137,15 +137,14 @@ def both(qemu_ga: str, tmp_path: Path) -> Iterator[list[tuple[Apart, Talk]]]:
     ours = [sys.executable, "-m", "plugin.guest.cli", "-n", "-o", "-", str(tmp_path / "config.py")]
     theirs = [qemu_ga, "-m", "unix-listen", "-p", paths[1], "-t", str(tmp_path)]
     theirs += ["-f", str(tmp_path / "pid"), "-b", "guest-shutdown,guest-set-time"]
-    apart = [Apart(tmp_path / "a", ours), Apart(tmp_path / "b", theirs)]
-    try:
-        for path in paths:
-            eventually(lambda path=path: Path(path).exists())  # type: ignore[misc]  # bound now
-        with Talk(paths[0]) as here, Talk(paths[1]) as there:
-            yield [(apart[0], here), (apart[1], there)]
-    finally:
-        for one in apart:
-            one.process.close()
+    apart = Apart(tmp_path / "a", ours), Apart(tmp_path / "b", theirs)
+    with (
+        apart[0].process,
+        apart[1].process,
+        Talk(paths[0]) as here,
+        Talk(paths[1]) as there,
+    ):
+        yield [(apart[0], here), (apart[1], there)]
 
 
 @pytest.mark.process

@@ -1,12 +1,15 @@
-"""vm-data's own connection, where xenstored's short queue is full."""
+"""Where the short queue of a socket is full: vm-data's own connection, and a start beside it."""
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 
 import pytest
+from twisted.internet.testing import MemoryReactor
 
+from plugin.guest.exchange.sockets import UnixSocket
 from plugin.guest.xenstore import blocking
 from plugin.guest.xenstore.blocking import BlockingStore
 from plugin.guest.xenstore.wire import XenStoreLost
@@ -37,3 +40,11 @@ def test_a_queue_that_stays_full_is_told(
     monkeypatch.setattr(blocking, "TIMEOUT", 1.0)
     with pytest.raises(XenStoreLost, match="took no connection within 1 seconds"):
         BlockingStore(full_queue.getsockname())
+
+
+def test_a_socket_with_a_full_queue_is_somebodys(full_queue: socket.socket) -> None:
+    """Another agent that starts there neither takes it away nor fails before it tries to listen."""
+    reactor = MemoryReactor()
+    UnixSocket(full_queue.getsockname()).start(reactor)
+    assert os.path.exists(full_queue.getsockname())
+    assert reactor.unixServers[0][0] == full_queue.getsockname()

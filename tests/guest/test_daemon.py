@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from e2e.processes import eventually, run
+from e2e.processes import eventually, free_port, run
 
 from guest.running import FOR_XENSTORE, Agents
 
@@ -154,9 +154,7 @@ def test_in_the_background(agents: Agents, tmp_path: Path) -> None:
 def test_several_pairs_and_a_folder(agents: Agents, tmp_path: Path) -> None:
     """One daemon serves a folder and TCP at once; half a request of one client harms nobody."""
     folder = tmp_path / "exchange"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     agents.start(
         "import agentlib, plugins, commands.command_list, commands\n"
         "parser = plugins.JsonParser(commands.init())\n"

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from guest.packages import fetched
 from guest.running import FOR_XENSTORE, SHADOW, Agents
 from guest.xen import Store
 
@@ -36,8 +37,8 @@ def plugins(request: pytest.FixtureRequest) -> Path:
         return Path(spec.origin).parent / PLUGINS
     cache = Path(request.config.cache.mkdir("guest-os-xenapi"))
     if not list(cache.glob("*.whl")):
-        words = ["download", "--quiet", "--no-deps", "--dest", str(cache), "os-xenapi==0.3.4"]
-        subprocess.run([sys.executable, "-m", "pip", *words], check=False)
+        words = ["-m", "pip", "download", "--quiet", "--no-deps", "os-xenapi==0.3.4"]
+        fetched([sys.executable, *words], cache)
     for wheel in cache.glob("*.whl"):
         shutil.unpack_archive(wheel, cache / "unpacked", "zip")
         return cache / "unpacked" / "os_xenapi" / PLUGINS

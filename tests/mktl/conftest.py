@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from collections.abc import Iterator
 
@@ -14,11 +15,16 @@ from plugin.mktl.net import discovery
 def discovery_ports() -> Iterator[None]:
     """Two ports that are free on every loopback address, here and in every process of a test."""
     former = discovery.REGISTRY_PORT, discovery.DAEMON_PORT
-    with socket.socket(type=socket.SOCK_DGRAM) as one, socket.socket(type=socket.SOCK_DGRAM) as two:
-        for probe in (one, two):
-            probe.bind(("", 0))
-        discovery.REGISTRY_PORT, discovery.DAEMON_PORT = (
-            probe.getsockname()[1] for probe in (one, two)
-        )
+    found = filter(_free, random.sample(range(20100, 30000), 1000))  # which no system gives away
+    discovery.REGISTRY_PORT, discovery.DAEMON_PORT = next(found), next(found)
     yield
     discovery.REGISTRY_PORT, discovery.DAEMON_PORT = former
+
+
+def _free(port: int) -> bool:
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True

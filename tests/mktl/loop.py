@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
+from e2e.processes import PATIENCE, eventually
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.threads import blockingCallFromThread
-
-PATIENCE = 20.0
 
 
 class Loop:
@@ -38,10 +36,7 @@ class Loop:
 
     def until(self, condition: Callable[[], Any]) -> None:
         """Wait until something has become so."""
-        deadline = time.monotonic() + PATIENCE
-        while not self.do(condition):
-            assert time.monotonic() < deadline, "it has not become so"
-            time.sleep(0.002)
+        eventually(lambda: self.do(condition))
 
     def listen(self, make: Callable[[Any], Any]) -> int:
         """Listen on loopback with a factory; gives the port."""

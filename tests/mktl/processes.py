@@ -31,7 +31,19 @@ def command(name: str, *words: str | Path) -> list[str]:
     return [sys.executable, "-c", PROGRAM, name, *map(str, ports), *map(str, words)]
 
 
-class Markd(Watched):
+class Beginning(Watched):
+    """A process that says when it has begun."""
+
+    def begun(self, pattern: str) -> None:
+        """Wait for that; one that does not say so is ended."""
+        try:
+            self.wait_for(pattern)
+        except BaseException:
+            self.close()
+            raise
+
+
+class Markd(Beginning):
     """A `co2-markd` that answers by now.
 
     Attributes:
@@ -53,11 +65,7 @@ class Markd(Watched):
             (folder / "custom_daemon.py").write_text(module)
             words += ["-m", "custom_daemon"]
         super().__init__(command("markd", *words), folder, {"PYTHONPATH": str(ROOT)})
-        try:
-            self.wait_for(r"^serving ")
-        except BaseException:
-            self.close()
-            raise
+        self.begun(r"^serving ")
         kept = folder / "home/daemon/port" / store
         found = {path.name.partition(".")[2]: path for path in kept.iterdir()}
         port = {what: int(found[what].read_text()) for what in found if what != "lock"}
@@ -67,14 +75,14 @@ class Markd(Watched):
         }
 
 
-class Registry(Watched):
+class Registry(Beginning):
     """A `co2-markguided` that answers by now."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         words = ["--home", str(folder / "home")]
         super().__init__(command("markguided", *words), folder, {"PYTHONPATH": str(ROOT)})
-        self.wait_for(r"^registry ")
+        self.begun(r"^registry ")
 
 
 def threads_and_memory(pid: int) -> tuple[int, float]:

@@ -32,6 +32,11 @@ async def main(reactor):
     def heard(item, value, time):
         news.append(value)
     item.register(heard, prime=True)
+    value = 0
+    while value not in news:  # nobody says when a subscription has arrived
+        value -= 1
+        await item.set_later(value)
+        await deferLater(reactor, 0.001)
     for value in (1, 2, 3):
         await item.set_later(value)
     print(await item.get_later(), await item.get_later(refresh=True))
@@ -44,7 +49,7 @@ async def main(reactor):
     except RuntimeError as error:
         print(error)
     while news[-1:] != [3]:
-        await deferLater(reactor, 0.001, lambda: None)
+        await deferLater(reactor, 0.001)
     print(news[-3:])
 
 react(lambda reactor: Deferred.fromCoroutine(main(reactor)))

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from e2e.network import Network
-from e2e.processes import PATIENCE, Watched, eventually
+from e2e.processes import PATIENCE, eventually
 
-from mktl.processes import ROOT, command
+from mktl.processes import ROOT, Beginning, command
 from plugin.mktl.net import discovery
 
 pytestmark = pytest.mark.process
@@ -24,10 +24,10 @@ def network(tmp_path: Path) -> Any:
         yield running
 
 
-def serve(folder: Path, *words: str) -> Watched:
+def serve(folder: Path, *words: str) -> Beginning:
     program = command("markd", *words, "--home", folder)
-    process = Watched(program, folder, {"PYTHONPATH": str(ROOT)})
-    process.wait_for("^serving ")
+    process = Beginning(program, folder, {"PYTHONPATH": str(ROOT)})
+    process.begun("^serving ")
     return process
 
 

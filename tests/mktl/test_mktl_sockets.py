@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from e2e.processes import PATIENCE
 from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -16,6 +17,8 @@ from plugin.mktl.net.sockets import Dealer, Publisher, Router, Subscriber, subsc
 from plugin.mktl.wire.zmtp import GREETING, encode_message, encode_ready
 
 zmq = pytest.importorskip("zmq", reason="pyzmq is the independent peer: pip install pyzmq")
+WITHIN = int(PATIENCE * 1000)
+"""Milliseconds for each answer."""
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +36,7 @@ def dial() -> Iterator[Callable[..., Any]]:
         socket = context.socket(kind)
         made.append(socket)
         socket.set(zmq.LINGER, 0)
-        socket.set(zmq.RCVTIMEO, 10_000)
+        socket.set(zmq.RCVTIMEO, WITHIN)
         socket.set(zmq.SNDHWM, 0)
         socket.connect(f"tcp://127.0.0.1:{port}")
         return socket
@@ -105,8 +108,8 @@ def test_our_dealer_and_subscriber_talk_to_pyzmq(loop: Loop) -> None:
     context = zmq.Context()
     try:
         router, pub = context.socket(zmq.ROUTER), context.socket(zmq.XPUB)
-        router.set(zmq.RCVTIMEO, 10_000)
-        pub.set(zmq.RCVTIMEO, 10_000)
+        router.set(zmq.RCVTIMEO, WITHIN)
+        pub.set(zmq.RCVTIMEO, WITHIN)
         port, pub_port = (s.bind_to_random_port("tcp://127.0.0.1") for s in (router, pub))
         user, ear = User(), User()
         loop.connect(port, lambda reactor: Dealer(reactor, user, b"request.Client.7"))

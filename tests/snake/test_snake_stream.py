@@ -1,6 +1,7 @@
 """`daemon.stream`: a transport on a file descriptor, driven by a reactor that a test plays."""
 
 import gc
+import select
 import socket
 import struct
 import weakref
@@ -169,6 +170,7 @@ def test_a_listener_makes_a_stream_of_each_connection():
     listener = Listener(reactor, make, "127.0.0.1", 0)
     with socket.create_connection(listener.address) as client:
         client.send(b"early")
+        assert select.select([listener], [], [], 20)[0]  # accepted, and not only answered
         listener.doRead()
         listener.doRead()
         assert len(made) == 1

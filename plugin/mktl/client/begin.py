@@ -30,6 +30,8 @@ from plugin.mktl.wire.catalog import Block, check_block
 from plugin.mktl.wire.message import Payload, Request
 from plugin.mktl.work.runtime import Runtime, current
 
+LATE = 2.0
+"""Seconds that daemons have the second time: one of a busy machine, or a busy asker, is late."""
 _TROUBLE = (RemoteRefusal, TimeoutError, ConnectionError, ValueError)
 
 
@@ -129,11 +131,13 @@ async def _checked(runtime: Runtime, base: Path, block: Block) -> Block | None:
 
 
 async def _search_blocks(runtime: Runtime, base: Path, store: str) -> list[Block]:
-    listed = listed_registries(base)
-    for port in (discovery.REGISTRY_PORT, discovery.DAEMON_PORT):
-        addresses = listed if port == discovery.REGISTRY_PORT else ()
-        everybody = port == discovery.DAEMON_PORT
-        wait = 0.3 if everybody else 0.5
+    """Ask registries, then daemons; where none of them knows the store, daemons once more."""
+    rounds = (
+        (discovery.REGISTRY_PORT, listed_registries(base), 0.5, False),
+        (discovery.DAEMON_PORT, (), 0.3, True),
+        (discovery.DAEMON_PORT, (), LATE, True),
+    )
+    for port, addresses, wait, everybody in rounds:
         answered = await discovery.search(
             runtime.reactor, port, addresses, discovery_interface(), wait, everybody
         )

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from plugin.mktl.wire.message import Bulk, MalformedMessage, Payload, Request, make_bulk
@@ -200,7 +201,10 @@ class Asking:
     def _wait_for_callbacks(self, told: int) -> None:
         """Let the callbacks of the value that was set come first, as far as they are on the way."""
         with self._telling:
-            self._telling.wait_for(lambda: self._told != told, _NEWS_WITHIN)
+            heard = self._telling.wait_for(lambda: self._told != told, _NEWS_WITHIN)
+        if not heard:
+            # This process may have been held up for that long, with the news here and unread.
+            self.store.runtime.run(_turn, self.store.runtime.reactor)
         if self._callbacks is not None and threading.current_thread().name == "MainThread":
             self._callbacks.idle.wait(1.0)
 
@@ -231,6 +235,12 @@ class Asking:
     def as_value(self, value: Any, formatted: bool = False, quantity: bool = False) -> Any:
         """See `Item.as_value`."""
         raise NotImplementedError
+
+
+async def _turn(reactor: Any) -> None:
+    """Let the reactor read what is there: between two timed calls it does."""
+    for _ in range(2):
+        await deferLater(reactor, 0)
 
 
 def _outgoing(value: Any) -> Payload:
