@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
 
@@ -31,6 +32,30 @@ def test_a_place_in_the_queue_is_waited_for(full_queue: socket.socket) -> None:
     full_queue.accept()[0].close()
     thread.join(10)
     assert connected == [True]
+
+
+def test_a_signal_ends_no_wait(full_queue: socket.socket) -> None:
+    """Who is interrupted while the queue is full goes on waiting, and is let in in the end."""
+    connected: list[object] = []
+
+    def come() -> None:
+        with BlockingStore(full_queue.getsockname()) as store:
+            assert store._socket is not None
+            connected.append(store._socket.getpeername())
+
+    former = signal.signal(signal.SIGUSR1, lambda number, frame: None)
+    thread = threading.Thread(target=come)
+    try:
+        thread.start()
+        for _ in range(20):
+            assert thread.ident is not None and thread.is_alive()
+            signal.pthread_kill(thread.ident, signal.SIGUSR1)
+            thread.join(0.01)
+    finally:
+        signal.signal(signal.SIGUSR1, former)
+        full_queue.accept()[0].close()
+        thread.join(10)
+    assert connected == [full_queue.getsockname()]
 
 
 def test_a_queue_that_stays_full_is_told(

@@ -114,7 +114,8 @@ def _connected(place: str) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.pack(int(TIMEOUT), 0))
-        connection.connect(place)
+        while not _has_place(connection, place):
+            continue
         connection.settimeout(TIMEOUT)
     except BlockingIOError:
         connection.close()
@@ -123,6 +124,18 @@ def _connected(place: str) -> socket.socket:
         connection.close()
         raise
     return connection
+
+
+def _has_place(connection: socket.socket, place: str) -> bool:
+    """Connect; False where a signal ended the wait, which Python takes for a success."""
+    connection.connect(place)
+    try:
+        connection.getpeername()
+    except OSError as error:
+        if error.errno != errno.ENOTCONN:
+            raise
+        return False
+    return True
 
 
 def read_vm_data(place: str, base: str = "vm-data") -> VmData:
