@@ -222,6 +222,7 @@ def test_2000_items_need_no_thread_each(tmp_path: Path, dial: Dial) -> None:
     threads, memory = all_set(tmp_path / "many", dial, 2001)
     assert threads < 10
     assert memory - bare < 10
+    assert memory < 60  # in all, of which the reactor and what it imports take 45
 
 
 def all_set(folder: Path, dial: Dial, count: int) -> tuple[int, float]:
