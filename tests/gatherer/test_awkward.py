@@ -19,6 +19,7 @@ from plugin.gatherer.protocol.answers import Answered, Asked, Client
 
 pytestmark = [
     pytest.mark.process,
+    pytest.mark.timeout(300),
     pytest.mark.skipif(os.geteuid() != 0, reason="devices and mode 0 are made and read by root"),
 ]
 
