@@ -16,7 +16,7 @@ from attrs import evolve
 from e2e.processes import PATIENCE, eventually, free_port
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.task import deferLater
+from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SkipTest, TestCase
 
 from gatherer.processes import ROOT, children_of
@@ -30,6 +30,7 @@ pytestmark = pytest.mark.process
 LATE_PROMPT = """
 import os, signal, sys
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 def take(*words):
     for word in words:
         assert os.read(0, len(word) + 1) == word + b"\\n"
@@ -48,6 +49,13 @@ take(b"noop")
 os.write(1, b"#4#\\n")
 """
 """A worker that prompts late: behind the answer to its first request only when it has the next."""
+
+
+class StillClock(Clock):
+    """The reactor, but for the time, which the test moves."""
+
+    def __getattr__(self, name):
+        return getattr(reactor, name)
 
 
 class DriverTest(TestCase):
@@ -134,6 +142,21 @@ class DriverTest(TestCase):
         with self.assertRaisesRegex(RequestInterrupted, "stopped by hand"):
             await second
         await driver.ask(b"noop")
+
+    async def test_a_worker_that_answers_and_does_not_prompt(self):
+        """It has the time of its request, and its patience, and is given up."""
+        clock = StillClock()
+        program = LATE_PROMPT.partition('take(b"exec", b"second")')[0] + "signal.pause()"
+        driver = Driver(clock, Launch((sys.executable, "-c", program)))
+        self.addCleanup(clock.advance, 0)
+        self.addCleanup(lambda: Deferred.fromCoroutine(driver.stop()))
+        await driver.start()
+        assert (await driver.ask(b"exec", b"first", limit=30))[1] == b"said"
+        clock.advance(29)
+        clock.advance(1)
+        clock.advance(PATIENCE)
+        with self.assertRaisesRegex(WorkerLost, "did not come back"):
+            await driver.ask(b"noop")
 
     async def test_an_older_worker(self):
         """A request that a worker does not know fails by itself, and the next is answered."""

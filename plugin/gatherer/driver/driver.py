@@ -174,13 +174,17 @@ class Driver:
         if current is None:
             # It is still at the end of an answer, and an interrupt would be lost with that.
             self._next_reason = reason
+            self._watch.interrupted(reason)
             return
         _ticket(current).reason = reason
         self._process.signal("INT")
         self._watch.interrupted(reason)
 
     def _took_too_long(self, reason: str) -> None:
-        if self._client.at is not None:
+        if self._client.at is None:
+            # It has answered, and does not prompt: what comes next is not to blame.
+            self._watch.interrupted(reason)
+        else:
             self.interrupt(reason)
 
     def _look(self) -> None:
