@@ -19,7 +19,7 @@ from co2.testing.samples import result_of
 from co2.testing.state import MemoryState
 from co2.testing.world import World
 
-pytestmark = pytest.mark.usefixtures("logged_failures")
+pytestmark = [pytest.mark.usefixtures("logged_failures"), pytest.mark.timeout(300)]
 
 HOUR = 3600
 EVERY = 2

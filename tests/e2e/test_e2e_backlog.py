@@ -9,7 +9,7 @@ import pytest
 
 from soak import backlog
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
 
 def test_who_was_away_catches_up(tmp_path: Path, tell: Callable[[str], None]) -> None:

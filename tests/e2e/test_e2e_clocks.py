@@ -12,7 +12,7 @@ from e2e.faked_clock import YEAR, FakedClock
 from e2e.network import Network, Server
 from e2e.processes import eventually, free_port
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
 HOUR = 3600
 PATIENT = 300.0

@@ -10,7 +10,7 @@ import pytest
 from e2e.network import Network
 from soak.crash import CrashTest
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
 KILLS = 5
 

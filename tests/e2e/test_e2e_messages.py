@@ -131,7 +131,7 @@ def test_large_messages(four: Four) -> None:
     large = "x" * 3_000_000
     four.two.probe("send", large, False, 3)
     four.two.probe("send", "behind them")
-    eventually(lambda: data_of(four.one)[-1], lambda data: data == "behind them")
+    eventually(lambda: data_of(four.one)[-1:], lambda data: data == ["behind them"])
     got(four.foreign, "behind them")
     assert data_of(four.one)[-4:] == [large] * 3 + ["behind them"]
     assert four.foreign.log.count(large) == 3

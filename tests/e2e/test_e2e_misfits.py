@@ -14,7 +14,7 @@ from e2e import misfits
 from e2e.network import PLUGINS, Network, Server
 from e2e.processes import eventually
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
 _MEGABYTE = 1024 * 1024
 _MESSAGES = 60

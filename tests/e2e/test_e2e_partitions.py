@@ -11,7 +11,7 @@ import pytest
 from soak import partitions
 from soak.wire import NotAllowed
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
 
 def test_nothing_lost_on_a_bad_wire(tmp_path: Path, tell: Callable[[str], None]) -> None:

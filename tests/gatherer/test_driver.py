@@ -16,13 +16,46 @@ from attrs import evolve
 from e2e.processes import PATIENCE, eventually, free_port
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SkipTest, TestCase
 
 from gatherer.processes import ROOT, children_of
+from plugin.gatherer.driver import watch
 from plugin.gatherer.driver.driver import Driver, RequestInterrupted, RequestUnknown, WorkerLost
 from plugin.gatherer.driver.launch import Launch, local_launch, ssh_launch
 
 pytestmark = pytest.mark.process
+
+
+LATE_PROMPT = """
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+def take(*words):
+    for word in words:
+        assert os.read(0, len(word) + 1) == word + b"\\n"
+os.write(1, b"#0#\\n")
+take(b"version")
+os.write(1, b"0\\n#1#\\n")
+take(b"exec", b"first")
+os.write(1, b"0\\n4\\nsaid\\n0\\n\\n")
+take(b"exec", b"second")
+early = signal.sigpending()
+os.write(1, b"too early\\n" if early else b"#2#\\n")
+signal.sigwait([signal.SIGINT])
+os.write(2, b"#2# INTERRUPTED\\n")
+os.write(1, b"#3#\\n")
+take(b"noop")
+os.write(1, b"#4#\\n")
+"""
+"""A worker that prompts late: behind the answer to its first request only when it has the next."""
+
+
+class StillClock(Clock):
+    """The reactor, but for the time, which the test moves."""
+
+    def __getattr__(self, name):
+        return getattr(reactor, name)
 
 
 class DriverTest(TestCase):
@@ -88,6 +121,42 @@ class DriverTest(TestCase):
             await driver.ask(b"exec", b"sleep 1000", limit=0.1)
         await driver.stop()
         assert set(children_of(os.getpid())) <= set(before)
+
+    async def test_signs_of_life(self):
+        """While a request runs the worker is asked again and again whether it lives."""
+        self.patch(watch, "ALIVE_EVERY", 0.05)
+        driver = await self.started()
+        long = driver.ask(b"exec", b"sleep 1000")
+        while driver.complaints.count(b"ALIVE") < 2:
+            await deferLater(reactor, 0.01)
+        driver.interrupt()
+        with self.assertRaises(RequestInterrupted):
+            await long
+
+    async def test_an_interrupt_behind_an_answer(self):
+        """What is asked before the answer's last byte has come is interrupted in its own turn."""
+        driver = await self.started(Launch((sys.executable, "-c", LATE_PROMPT)))
+        assert (await driver.ask(b"exec", b"first"))[1] == b"said"
+        second = driver.ask(b"exec", b"second")
+        driver.interrupt("stopped by hand")
+        with self.assertRaisesRegex(RequestInterrupted, "stopped by hand"):
+            await second
+        await driver.ask(b"noop")
+
+    async def test_a_worker_that_answers_and_does_not_prompt(self):
+        """It has the time of its request, and its patience, and is given up."""
+        clock = StillClock()
+        program = LATE_PROMPT.partition('take(b"exec", b"second")')[0] + "signal.pause()"
+        driver = Driver(clock, Launch((sys.executable, "-c", program)))
+        self.addCleanup(clock.advance, 0)
+        self.addCleanup(lambda: Deferred.fromCoroutine(driver.stop()))
+        await driver.start()
+        assert (await driver.ask(b"exec", b"first", limit=30))[1] == b"said"
+        clock.advance(29)
+        clock.advance(1)
+        clock.advance(PATIENCE)
+        with self.assertRaisesRegex(WorkerLost, "did not come back"):
+            await driver.ask(b"noop")
 
     async def test_an_older_worker(self):
         """A request that a worker does not know fails by itself, and the next is answered."""

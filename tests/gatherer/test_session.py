@@ -139,6 +139,20 @@ def test_interrupt_while_answering(late):
     assert driven.out == b"#0#\n<exec>\n#1#\n" and driven.err == b""
 
 
+@pytest.mark.parametrize("name", [b"noop", b"ping", b"version"])
+def test_what_is_answered_at_once_never_runs(name):
+    """A signal handler that looks at such a moment takes the interrupt for what comes behind."""
+    states = set()
+
+    class Watched(Session):
+        def _done(self):
+            states.add(self.state)
+            super()._done()
+
+    Watched().receive(name + b"\n")
+    assert states == {State.PARAMS}
+
+
 @pytest.mark.parametrize("offset", range(len(SCRIPT) + 1))
 def test_alive_at_every_offset(offset):
     """SIGUSR1 says ALIVE in every state and changes nothing else."""

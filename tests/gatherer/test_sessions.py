@@ -22,7 +22,7 @@ import pytest
 
 from gatherer.processes import ROOT
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 FOLDER = Path("/tmp/gatherer-sessions")  # the path stands in the recordings
 SESSIONS = json.loads((ROOT / "tests/data/gatherer_sessions.json").read_text(encoding="utf-8"))
 COMMAND = [sys.executable, "-m", "plugin.gatherer", "--strict"]

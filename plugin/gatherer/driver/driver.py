@@ -75,10 +75,11 @@ class Driver:
             reactor, launch, self._hear, self._complained, self._stdout_closed, self._ended
         )
         self._watch = Watch(
-            reactor, launch.patience, self.interrupt, self._ask_alive, self._give_up
+            reactor, launch.patience, self._took_too_long, self._ask_alive, self._give_up
         )
         self._started: Deferred[None] = Deferred()
         self._lost = ""
+        self._next_reason = ""
         self._known: frozenset[bytes] = frozenset()
         self.last_alive = reactor.seconds()
         self.complaints = b""
@@ -165,17 +166,32 @@ class Driver:
         return answer
 
     def interrupt(self, reason: str = "interrupted on demand") -> None:
-        """Interrupt what the worker is at, if it is at anything."""
-        current = self._client.current
-        if current is None or self._lost:
+        """Interrupt what the worker is at, or comes to next, if anything is asked of it."""
+        self._next_reason = ""
+        if self._lost or not self._client.waiting:
+            return
+        current = self._client.at
+        if current is None:
+            # It is still at the end of an answer, and an interrupt would be lost with that.
+            self._next_reason = reason
+            self._watch.interrupted(reason)
             return
         _ticket(current).reason = reason
         self._process.signal("INT")
         self._watch.interrupted(reason)
 
+    def _took_too_long(self, reason: str) -> None:
+        if self._client.at is None:
+            # It has answered, and does not prompt: what comes next is not to blame.
+            self._watch.interrupted(reason)
+        else:
+            self.interrupt(reason)
+
     def _look(self) -> None:
         current = self._client.current
         self._watch.at(current, 0.0 if current is None else _ticket(current).limit)
+        if self._next_reason:
+            self.interrupt(self._next_reason)
 
     def _ask_alive(self) -> None:
         self._process.signal("USR1")

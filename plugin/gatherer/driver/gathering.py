@@ -183,6 +183,8 @@ class Gathering:
                     return
                 flight.append(driver.ask(b"pull", b"0", limit=seconds))
                 await self.tell(Records(body))
+                if self.stopped:  # an interrupt that comes while an answer is written ends nothing
+                    raise RequestInterrupted(self.stopped)
         finally:
             await self._hear_out(flight)
 

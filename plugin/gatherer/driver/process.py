@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -97,8 +98,13 @@ class WorkerProcess(ProcessProtocol):
 
     def write(self, data: bytes) -> None:
         """Write to its stdin."""
-        if self.transport is not None:
-            self.transport.write(data)
+        if self.transport is None:
+            return
+        self.transport.write(data)
+        # Now, and not in the reactor's next turn: a signal would overtake it.
+        transport: Any = self.transport  # its interface does not tell of pipes
+        if 0 in transport.pipes:
+            transport.pipes[0].doWrite()
 
     def signal(self, name: str) -> None:
         """Send INT, USR1 or KILL to the worker."""
@@ -124,7 +130,8 @@ class WorkerProcess(ProcessProtocol):
         leads = bool(self._launch.signal)
         if self.transport is not None and not self._gone and (name != "USR1" or not leads):
             with contextlib.suppress(ProcessExitedAlready):
-                self.transport.signalProcess(name)
+                # Twisted knows few signals by their names.
+                self.transport.signalProcess(getattr(signal, f"SIG{name}"))
 
     async def end(self) -> None:
         """Close its stdin and wait for its end; when it does not go, it is killed.

@@ -219,8 +219,10 @@ def _fill(descriptor: int, spool: int, share: int) -> int:
     """Copy to the end, round and round within `share` bytes; give the number of bytes read."""
     size = 0
     while data := os.read(descriptor, 1 << 18):
-        at, rest = size, memoryview(data)
-        while rest and share:
+        # Of a piece that is longer than the share only the end would be left.
+        gone = 0 if share == NO_LIMIT else max(0, len(data) - share)
+        at, rest = size + gone, memoryview(data)[gone:]
+        while rest:
             place = at if share == NO_LIMIT else at % share
             room = len(rest) if share == NO_LIMIT else min(len(rest), share - place)
             os.pwrite(spool, rest[:room], place)

@@ -146,6 +146,11 @@ class Client:
     current: Asked | None = None
     _complaint: bytearray = field(factory=bytearray)
 
+    @property
+    def at(self) -> Asked | None:
+        """What the worker is at and has not answered: an interrupt is for this request."""
+        return None if self._answered else self.current
+
     def ask(self, asked: Asked, *params: bytes) -> bytes:
         """Give the bytes of a request that is now waited for."""
         data = spell(asked.name, *params)

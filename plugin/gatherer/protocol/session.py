@@ -236,12 +236,14 @@ class Session:
     # --- doing -----------------------------------------------------------------------------
 
     def _complete(self) -> Iterable[Event]:
+        if self._name in (b"noop", b"ping", b"version"):
+            # It never runs: an interrupt at this moment is for what comes behind it, and not lost.
+            yield from self._answer_here(self._name)
+            return
         request = Request(self.number, self._name, tuple(self._params))
         self._current, self.state = request, State.RUNNING
         if request.name == b"exit":
             yield self._leave(0)
-        elif request.name in (b"noop", b"ping", b"version"):
-            yield from self._answer_here(request.name)
         else:
             yield Start(request)
 

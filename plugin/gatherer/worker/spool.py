@@ -58,6 +58,10 @@ class Spool:
         return self._file
 
     def _write_around(self, data: memoryview) -> None:
+        if self._most and len(data) > self._most:
+            # Only the end of it would be left.
+            self.seen += len(data) - self._most
+            data = data[-self._most :]
         while data:
             place = self.seen % self._most if self._most else self.seen
             room = self._most - place if self._most else len(data)
