@@ -52,7 +52,7 @@ class _Talk:
 
     def start(self) -> Request | None:
         """Run it up to its first yield."""
-        return self.advance(self._steps.start)
+        return self.advance(partial(self._steps.send, None))
 
     def send(self, payload: Any) -> Request | None:
         """Let it go on with a payload."""
@@ -132,21 +132,22 @@ async def converse(
                 return
             if step % INLINE == 0:
                 await sleep(clock, 0)
-            complete, mistake = talk.groups(request.reply or ())
+            reply, timeout, formats = request
+            complete, mistake = talk.groups(reply or ())
             for group in complete:
                 yield group
             if mistake is not None:
                 request = talk.throw(mistake)
-            elif (formats := request.formats) is None:
-                if request.timeout:
-                    await sleep(clock, request.timeout)
+            elif formats is None:
+                if timeout:
+                    await sleep(clock, timeout)
                 request = talk.send(None)
             elif talk.left is not None:
                 request = _resumed(talk, formats, None)
             else:
                 asked = clock.seconds()
                 given = yield ask({"wanted": [word(one) for one in formats if one is not None]})
-                if request.timeout and clock.seconds() - asked > request.timeout:
+                if timeout and clock.seconds() - asked > timeout:
                     talk.left = list(given) if isinstance(given, list) else [given]
                     request = talk.send(None)
                 else:

@@ -54,8 +54,8 @@ class Transcript:
 
     def digest(self) -> bytes:
         """Give the hash of everything; zeros if nothing was said."""
-        if self._folded is None and not self._parts:
-            return NO_DIGEST
+        if self._folded is None:
+            return hashlib.sha256(b"".join(self._parts)).digest() if self._parts else NO_DIGEST
         self._fold()
         digest: bytes = self._folded.digest()
         return digest
@@ -73,6 +73,8 @@ class Seal(Protocol):
 
 class PacketReader:
     """Gathers bytes of one direction and gives messages."""
+
+    __slots__ = ("_gathered", "_max_message", "_pending", "_seen", "seal")
 
     def __init__(self, max_message: int = MAX_MESSAGE) -> None:
         self._pending = bytearray()
@@ -131,16 +133,17 @@ class PacketReader:
         return None
 
     def _packet(self) -> tuple[bool, bytes] | None:
-        if len(self._pending) < HEADER_SIZE:
+        pending = self._pending
+        if len(pending) < HEADER_SIZE:
             return None
-        end, length = _HEADER.unpack_from(self._pending)
+        end, length = _HEADER.unpack_from(pending)
         if end > 10 or not 1 <= length <= MAX_PACKET:
             raise FramingError(f"a packet cannot have the end mark {end} and {length} bytes")
         whole = HEADER_SIZE + length
-        if len(self._pending) < whole:
+        if len(pending) < whole:
             return None
-        packet = bytes(self._pending[:whole])
-        del self._pending[:whole]
+        packet = bytes(pending[:whole])
+        del pending[:whole]
         if self.seal is None:
             self._seen.add(packet)
             return end != 0, packet[HEADER_SIZE:]
@@ -149,6 +152,8 @@ class PacketReader:
 
 class PacketWriter:
     """Turns messages into packets of one direction."""
+
+    __slots__ = ("_sent", "seal")
 
     def __init__(self) -> None:
         self._sent = Transcript()

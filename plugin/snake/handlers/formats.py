@@ -42,11 +42,11 @@ def _write_ad(writer: MessageWriter, value: Any) -> None:
 
 
 _WRITERS: dict[type, Callable[[MessageWriter, Any], None]] = {
-    bool: lambda writer, value: writer.integer(int(value)),
-    int: lambda writer, value: writer.integer(value),
-    float: lambda writer, value: writer.real(value),
-    str: lambda writer, value: writer.text(value),
-    bytes: lambda writer, value: writer.raw(value),
+    bool: MessageWriter.integer,
+    int: MessageWriter.integer,
+    float: MessageWriter.real,
+    str: MessageWriter.text,
+    bytes: MessageWriter.raw,
     ClassAd: lambda writer, value: writer.ad(value.attributes),
 }
 
@@ -83,8 +83,8 @@ def read(wanted: Any, reader: MessageReader) -> Any:
 
 _READERS: dict[type, Callable[[MessageReader], Any]] = {
     bool: lambda reader: bool(reader.integer()),
-    int: lambda reader: reader.integer(),
-    float: lambda reader: reader.real(),
-    str: lambda reader: reader.text(),
+    int: MessageReader.integer,
+    float: MessageReader.real,
+    str: MessageReader.text,
     ClassAd: lambda reader: ClassAd.of(reader.ad()),
 }

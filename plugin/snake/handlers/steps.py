@@ -8,24 +8,18 @@ at that yield, where its traceback points to the right line.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 _MOST_MISTAKES = 100
 """Wrong yields in a row after which a handler that catches our complaints is closed."""
 
 
-class Request(NamedTuple):
-    """What one yield asks for.
+Request: TypeAlias = tuple[tuple[Any, ...] | None, int | None, tuple[Any, ...] | None]
+"""What one yield asks for, as it was yielded.
 
-    Attributes:
-        reply: values to send, None for none.
-        timeout: seconds to wait until something can be read, None to read without waiting first.
-        formats: what to read, None for nothing.
-    """
-
-    reply: tuple[Any, ...] | None
-    timeout: int | None
-    formats: tuple[Any, ...] | None
+The reply, values to send, None for none; the timeout, seconds to wait until something can be read,
+None to read without waiting first; the formats, what to read, None for nothing.
+"""
 
 
 class HandlerFailed(Exception):
@@ -35,15 +29,13 @@ class HandlerFailed(Exception):
 class Steps:
     """One live generator."""
 
+    __slots__ = ("_generator",)
+
     def __init__(self, generator: Generator[Any, Any, Any]) -> None:
         self._generator = generator
 
-    def start(self) -> Request | None:
-        """Run up to the first yield; see `send`."""
-        return self._advance(self._generator.send, None)
-
     def send(self, payload: Any) -> Request | None:
-        """Let the pending yield give a value, and run up to the next.
+        """Let the pending yield give a value, and run up to the next; the first takes None.
 
         Returns:
             what it asks for; None once the generator has returned.
@@ -75,7 +67,8 @@ class Steps:
                 raise HandlerFailed from error
             mistake = _mistake(yielded)
             if mistake is None:
-                return Request(*yielded)
+                request: Request = yielded
+                return request
             resume, value = self._generator.throw, TypeError(mistake)
         self.close()
         raise HandlerFailed from TypeError("the handler keeps yielding what is no request")

@@ -39,19 +39,19 @@ class Writing:
             TypeError, ValueError, OverflowError: one of them cannot travel.
         """
         writer = self._writer
-        mark = writer.mark()
+        kept = writer.size
         try:
             for item in reply:
                 if item is end_of_message:
+                    kept = 0
                     self._send(last=True)
-                    mark = writer.mark()
                 elif item is not None:
                     formats.write(item, writer)
                     if writer.size >= PACKET_BODY:
+                        kept = 0
                         self._send(last=False)
-                        mark = writer.mark()
         except BaseException:
-            writer.rollback(mark)
+            writer.rollback(kept)
             raise
 
     def _send(self, last: bool) -> None:
