@@ -24,13 +24,13 @@ from plugin.snake.cedar.negotiation import (
     DENIED,
     SID_NOT_FOUND,
     UNAUTHENTICATED,
-    VERSION,
     Agreement,
     Policy,
     admission,
     agree,
     answer,
     refusal,
+    resumption,
     suffices,
 )
 from plugin.snake.cedar.sessions import SessionCache
@@ -173,13 +173,9 @@ class ServerConnection:
         if code is not None:
             raise self._refused(number, code)
         if ad.get("resumeresponse") is True:
-            self.wire.send_ad(
-                {
-                    "ReturnCode": "AUTHORIZED",
-                    "RemoteVersion": VERSION,
-                    "Nonce": self._gate.random_bytes(16).hex(),
-                }
-            )
+            writer = self.wire.writer()
+            writer.lines(resumption(self._gate.random_bytes(16)))
+            self.wire.send(writer)
         if session.cipher is not None:
             self.wire.seal(session.cipher, self._gate.random_bytes(16))
         return self._command(number, ad, None)

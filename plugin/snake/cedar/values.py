@@ -20,7 +20,7 @@ from plugin.snake.cedar.errors import PayloadError
 from plugin.snake.cedar.lines import MAX_STRING, Entries, joined_ad, plain_line, remembered_ad
 from plugin.snake.classads import old
 from plugin.snake.classads.convert import checked_text
-from plugin.snake.classads.nodes import Expression, Literal
+from plugin.snake.classads.nodes import Expression
 from plugin.snake.classads.values import ClassAdException
 
 _INTEGER = struct.Struct(">q")
@@ -130,19 +130,18 @@ class MessageReader:
         return self._ad(limit)
 
     def _ad(self, limit: int) -> dict[str, tuple[str, Expression]]:
-        return {key: (name, expression) for key, name, expression in self._attributes(limit)}
+        lines = self._lines(limit)
+        try:
+            attributes = [old.attribute(raw) for raw in lines]
+        except (ClassAdException, RecursionError) as error:
+            raise PayloadError(f"an attribute cannot be read: {error}") from error
+        return {key: (name, expression) for key, name, expression in attributes}
 
-    def _attributes(self, limit: int) -> list[tuple[str, str, Expression]]:
+    def _lines(self, limit: int) -> list[bytes]:
+        """Read the strings of an ad, at most so many, and the two that follow them."""
         count = self.integer()
         if not 0 <= count <= min(limit, self.left):
             raise PayloadError(f"an ad cannot have {count} attributes here")
-        try:
-            return [old.attribute(raw) for raw in self._lines(count)]
-        except (ClassAdException, RecursionError) as error:
-            raise PayloadError(f"an attribute cannot be read: {error}") from error
-
-    def _lines(self, count: int) -> list[bytes]:
-        """Read so many strings and the two that follow them in an ad."""
         if not self._sized:
             pieces = self._data[self._at :].split(b"\0", count + 2)
             if len(pieces) < count + 3:
@@ -162,13 +161,12 @@ class MessageReader:
 
     def literal_ad(self) -> dict[str, object]:
         """Read an ad that negotiates: at most 100 constants, by lower-cased name."""
-        found: dict[str, object] = {}
         # not remembered as a whole: most hold a number that is used once
-        for key, name, expression in self._attributes(MAX_NEGOTIATED):
-            if type(expression) is not Literal:
-                raise PayloadError(f"{name} is no constant, and this ad may hold nothing else")
-            found[key] = expression.value
-        return found
+        lines = self._lines(MAX_NEGOTIATED)
+        try:
+            return old.constants(lines)
+        except (ClassAdException, RecursionError) as error:
+            raise PayloadError(f"an attribute cannot be read: {error}") from error
 
     def end(self) -> None:
         """Read the end of the message.
@@ -251,5 +249,8 @@ class MessageWriter:
 
     def python_ad(self, values: Mapping[str, bool | int | str]) -> None:
         """Write an ad of plain values under plain names, as negotiation does."""
-        lines = [plain_line(name, value) for name, value in values.items()]
+        self.lines([plain_line(name, value) for name, value in values.items()])
+
+    def lines(self, lines: list[bytes]) -> None:
+        """Write an ad of these lines, each with its NUL."""
         self._gathered += joined_ad(lines, self._sized)

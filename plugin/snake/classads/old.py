@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from plugin.snake.classads.lexer import old_to_new, unescaped
 from plugin.snake.classads.nodes import Expression, Literal
@@ -49,6 +50,29 @@ def _attribute(raw: bytes) -> tuple[str, str, Expression]:
 
 
 _remembered = functools.lru_cache(maxsize=8192)(_attribute)
+
+
+def constants(lines: list[bytes]) -> dict[str, Any]:
+    """Read lines that may hold nothing but constants.
+
+    Returns:
+        their values by lower-cased name.
+
+    Raises:
+        ClassAdException: there is another line.
+    """
+    short = max(map(len, lines), default=0) <= _REMEMBERED
+    return dict(map(_remembered_constant if short else _constant, lines))
+
+
+def _constant(line: bytes) -> tuple[str, Any]:
+    key, name, expression = _attribute(line)
+    if type(expression) is not Literal:
+        raise ClassAdException(f"{name} is no constant, and this ad may hold nothing else")
+    return key, expression.value
+
+
+_remembered_constant = functools.lru_cache(maxsize=2048)(_constant)
 
 
 def attributes(lines: Iterator[str]) -> dict[str, tuple[str, Expression]]:

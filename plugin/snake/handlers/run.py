@@ -36,6 +36,8 @@ INLINE = 64
 """Steps that are taken in one turn of the event loop before others get theirs. A timeout of 0 is
 a step like others: a turn for each would cost more than all else that a short reply does."""
 _NOTHING: Request = (None, None, None)
+_WITH_NOTHING = None, None
+"""How a handler goes on that gets no payload and no error."""
 
 
 class _Phase(Enum):
@@ -75,14 +77,14 @@ class Run:
         self._timer: IDelayedCall | None = None
         self._deadline = math.inf
         self._request = _NOTHING
-        self._next: tuple[Callable[[Any], Request | None], Any] | None = None
+        self._next: tuple[Any, BaseException | None] | None = None
         self._looping = self._held = self._closing = False
 
     # --- what it is told -----------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin."""
-        self._resume(self._steps.send, None)
+        self._resume()
 
     def received(self) -> None:
         """The wire has new bytes."""
@@ -147,27 +149,27 @@ class Run:
 
     # --- resuming the handler ------------------------------------------------------------------
 
-    def _resume(self, advance: Callable[[Any], Request | None], value: Any) -> None:
+    def _resume(self, payload: Any = None, error: BaseException | None = None) -> None:
         """Let the handler go on; nested calls only note what comes next, to keep the stack flat."""
         self._phase = _Phase.RUNNING
-        self._next = advance, value
+        self._next = payload, error
         if self._looping:
             return
         self._looping = True
         for _ in range(INLINE):
             if self._next is None:
                 break
-            (advance, value), self._next = self._next, None
-            self._step(advance, value)
+            (payload, error), self._next = self._next, None
+            self._step(payload, error)
         self._looping = False
         if self._closing:
             self.close()
         elif self._next is not None and self._phase is _Phase.RUNNING:
             self._timer = self._clock.callLater(0, self._resume, *self._next)
 
-    def _step(self, advance: Callable[[Any], Request | None], value: Any) -> None:
+    def _step(self, payload: Any, error: BaseException | None) -> None:
         try:
-            request = advance(value)
+            request = self._steps.go_on(payload, error)
         except HandlerFailed as failure:
             self._end(failure.__cause__)
             return
@@ -180,19 +182,19 @@ class Run:
                 if self._reading.gone:
                     raise PeerGone("the peer has closed the connection")
                 self._writing.write(reply)
-            except (TypeError, ValueError, OverflowError, PeerGone) as error:
-                self._next = self._steps.throw, error
+            except (TypeError, ValueError, OverflowError, PeerGone) as mistake:
+                self._next = None, mistake
                 return
         if self._held:
             return
         if formats is None and not timeout:
             # nothing to read and nothing to wait for: whatever `_wait` found, it would say this
-            self._next = self._steps.send, None
+            self._next = _WITH_NOTHING
             return
         self._wait()
 
     def _fail(self, error: Exception) -> None:
-        self._resume(self._steps.throw, error)
+        self._resume(error=error)
 
     # --- waiting and reading -------------------------------------------------------------------
 
@@ -213,12 +215,12 @@ class Run:
 
     def _timed_out(self) -> None:
         self._timer = None
-        self._resume(self._steps.send, None)
+        self._resume()
 
     def _begin_reading(self) -> None:
         self._cancel()
         if self._request[2] is None:
-            self._resume(self._steps.send, None)
+            self._resume()
             return
         self._reading.begin()
         self._phase = _Phase.READING
@@ -233,7 +235,7 @@ class Run:
             return
         if values is not None:
             self._cancel()
-            self._resume(self._steps.send, values)
+            self._resume(values)
         elif self._deadline == math.inf:
             self._expect(READ_WAIT, _Phase.READING)
 

@@ -7,7 +7,7 @@ at that yield, where its traceback points to the right line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any, TypeAlias
 
 _MOST_MISTAKES = 100
@@ -34,8 +34,8 @@ class Steps:
     def __init__(self, generator: Generator[Any, Any, Any]) -> None:
         self._generator = generator
 
-    def send(self, payload: Any) -> Request | None:
-        """Let the pending yield give a value, and run up to the next; the first takes None.
+    def go_on(self, payload: Any = None, error: BaseException | None = None) -> Request | None:
+        """Let the pending yield give a value, or raise, and run up to the next; None to begin.
 
         Returns:
             what it asks for; None once the generator has returned.
@@ -43,11 +43,21 @@ class Steps:
         Raises:
             HandlerFailed: it raised.
         """
-        return self._advance(self._generator.send, payload)
-
-    def throw(self, error: BaseException) -> Request | None:
-        """Let the pending yield raise, and run up to the next; see `send`."""
-        return self._advance(self._generator.throw, error)
+        generator = self._generator
+        for _ in range(_MOST_MISTAKES):
+            try:
+                yielded = generator.send(payload) if error is None else generator.throw(error)
+            except StopIteration:
+                return None
+            except Exception as raised:
+                raise HandlerFailed from raised
+            mistake = _mistake(yielded)
+            if mistake is None:
+                request: Request = yielded
+                return request
+            error = TypeError(mistake)
+        self.close()
+        raise HandlerFailed from TypeError("the handler keeps yielding what is no request")
 
     def close(self) -> BaseException | None:
         """End it; its `finally` blocks run. Gives what they raised, if anything."""
@@ -56,22 +66,6 @@ class Steps:
         except Exception as error:
             return error
         return None
-
-    def _advance(self, resume: Callable[[Any], Any], value: Any) -> Request | None:
-        for _ in range(_MOST_MISTAKES):
-            try:
-                yielded = resume(value)
-            except StopIteration:
-                return None
-            except Exception as error:
-                raise HandlerFailed from error
-            mistake = _mistake(yielded)
-            if mistake is None:
-                request: Request = yielded
-                return request
-            resume, value = self._generator.throw, TypeError(mistake)
-        self.close()
-        raise HandlerFailed from TypeError("the handler keeps yielding what is no request")
 
 
 def _mistake(yielded: Any) -> str | None:

@@ -47,12 +47,11 @@ class Writing:
                     self._send(last=True)
                 elif item is not None:
                     formats.write(item, writer)
-                    if writer.size >= PACKET_BODY:
-                        kept = 0
-                        self._send(last=False)
         except BaseException:
             writer.rollback(kept)
             raise
+        if writer.size >= PACKET_BODY:
+            self._send(last=False)
 
     def _send(self, last: bool) -> None:
         self._wire.send(self._writer, last)
