@@ -159,6 +159,17 @@ def test_a_stranger_may_not_reconfigure(tmp_path, ended):
     assert not den.said("reconfigured")
 
 
+def test_who_may_is_decided_anew_by_a_new_configuration(tmp_path, ended):
+    """What was allowed before, and is remembered, is denied from the reconfiguration on."""
+    den = Den(tmp_path, TALK % 1).start()
+    for denied in (False, True, False):
+        den.configure("DENY_READ = 192.0.2.1" if denied else "")
+        assert den.daemon.reconfigure() == []
+        client = den.connect("192.0.2.1")
+        client.say(1, raw=QUERY)
+        assert client.closed is denied
+
+
 def test_a_command_may_end_the_daemon(tmp_path, ended):
     """DC_OFF_FAST ends it, and `stop` closes listener and connections."""
     den = Den(tmp_path, TALK % 1).start()

@@ -31,31 +31,29 @@ _FOLD = 65536
 class Transcript:
     """What one direction said in clear, for the hash that may be asked of it."""
 
-    __slots__ = ("_folded", "_parts", "_size")
+    __slots__ = ("_folded", "_kept")
 
     def __init__(self) -> None:
         # most connections are never encrypted, and hashing is more work than keeping
-        self._parts: list[bytes] = []
-        self._size = 0
+        self._kept = bytearray()
         self._folded: Any = None
 
     def add(self, packet: bytes) -> None:
         """Note a packet, its header included."""
-        self._parts.append(packet)
-        self._size += len(packet)
-        if self._size > _FOLD:
+        self._kept += packet
+        if len(self._kept) > _FOLD:
             self._fold()
 
     def _fold(self) -> None:
         if self._folded is None:
             self._folded = hashlib.sha256()
-        self._folded.update(b"".join(self._parts))
-        self._parts, self._size = [], 0
+        self._folded.update(self._kept)
+        self._kept.clear()
 
     def digest(self) -> bytes:
         """Give the hash of everything; zeros if nothing was said."""
         if self._folded is None:
-            return hashlib.sha256(b"".join(self._parts)).digest() if self._parts else NO_DIGEST
+            return hashlib.sha256(self._kept).digest() if self._kept else NO_DIGEST
         self._fold()
         digest: bytes = self._folded.digest()
         return digest

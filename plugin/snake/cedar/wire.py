@@ -20,14 +20,16 @@ class Wire:
 
     Attributes:
         sealed: whether packets are encrypted from here on.
+        feed: takes bytes from the peer.
     """
 
-    __slots__ = ("_agreed", "_incoming", "_outgoing", "_to_send", "sealed")
+    __slots__ = ("_agreed", "_incoming", "_outgoing", "_to_send", "feed", "sealed")
 
     def __init__(self, max_message: int = MAX_MESSAGE) -> None:
         self._incoming = PacketReader(max_message)
         self._outgoing = PacketWriter()
-        self._to_send: list[bytes] = []
+        self._to_send = b""
+        self.feed = self._incoming.feed
         self._agreed: tuple[Cipher, bytes] | None = None
         self.sealed = False
 
@@ -46,10 +48,6 @@ class Wire:
         """How many bytes wait in all, of packets that are finished and of others."""
         return self._incoming.held
 
-    def feed(self, data: bytes) -> None:
-        """Take bytes from the peer."""
-        self._incoming.feed(data)
-
     def message(self) -> MessageReader | None:
         """Give the next whole message, if there is one."""
         if self._agreed is not None:
@@ -67,7 +65,7 @@ class Wire:
         """Send what was gathered, and begin the next message if it is the last of this."""
         if self._agreed is not None:
             self._begin_sealing()
-        self._to_send.append(self._outgoing.packets(values.take(), last))
+        self._to_send += self._outgoing.packets(values.take(), last)
 
     def send_ad(self, values: Mapping[str, bool | int | str]) -> None:
         """Send a message of one ad."""
@@ -89,10 +87,7 @@ class Wire:
 
     def data_to_send(self) -> bytes:
         """Give the bytes that are to go to the peer, once."""
-        if not self._to_send:
-            return b""
-        data = b"".join(self._to_send)
-        self._to_send.clear()
+        data, self._to_send = self._to_send, b""
         return data
 
     def seal(self, cipher: Cipher, vector: bytes) -> None:

@@ -128,10 +128,9 @@ class ClassAd(MutableMapping[str, Any]):
             lowered, entry = _short_entry(key, value)
         else:
             lowered, entry = _key(key), (key, expression_of(value))
-        known = self.attributes.get(lowered)
-        if known is not None and known[0] != key:
-            entry = known[0], entry[1]
-        self.attributes[lowered] = entry
+        known = self.attributes.setdefault(lowered, entry)
+        if known is not entry:
+            self.attributes[lowered] = entry if known[0] == key else (known[0], entry[1])
 
     def __delitem__(self, key: str) -> None:
         self._entry(key)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import secrets
 import time
+from collections.abc import Callable
 
 from plugin.snake.cedar.authentication import IFileWitness
 from plugin.snake.cedar.commands import (
@@ -34,6 +36,8 @@ class Authority:
     """What every peer of a daemon shares; `take_over` says of which genus."""
 
     genus: Genus
+    admits: Callable[[int, str, str], bool]
+    """Tells whether a user at an address may run a command."""
 
     def __init__(self) -> None:
         self.sessions = SessionCache()
@@ -46,6 +50,12 @@ class Authority:
         self.genus = genus
         table = {number: entry.level for number, entry in genus.table.items()}
         self._levels = {**_LEVEL_OF_OURS, **table}
+        # the same few ask all the time, and what was decided holds until another genus decides
+        self.admits = functools.lru_cache(maxsize=4096)(self._admits)
+
+    def _admits(self, number: int, user: str, address: str) -> bool:
+        level = self.level(number)
+        return level is not None and self.genus.rules.admits(level, user, address)
 
     def session_name(self) -> str:
         """Give a name that no session ever had."""
@@ -97,9 +107,7 @@ class PeerGate:
 
     def admits(self, number: int, user: str) -> bool:
         """Tell whether that user may run it from this address."""
-        authority = self._authority
-        level = authority.level(number)
-        return level is not None and authority.genus.rules.admits(level, user, self._address)
+        return self._authority.admits(number, user, self._address)
 
     def valid_commands(self, user: str, sealed: bool) -> str:
         """Give the numbers of what that user may run in a session, which may be sealed.

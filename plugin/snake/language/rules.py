@@ -82,8 +82,7 @@ class Rules:
             return False
         if level == "ALLOW":
             return True
-        implying = (level, *_IMPLIED_BY.get(level, ())) if self.allow else ()
-        named = [name for name in implying if name in self.allow]
+        named = [name for name in (level, *_IMPLIED_BY.get(level, ())) if name in self.allow]
         if named:
             return any(self.allow[name].match(user, address) for name in named)
         return level in _OPEN_TO_STRANGERS or _is_loopback(address)
@@ -111,7 +110,6 @@ def _is_address(pattern: str) -> bool:
     return True
 
 
-@functools.lru_cache(maxsize=1024)
 def _is_at(address: str, pattern: str) -> bool:
     if "*" in pattern:
         return fnmatch.fnmatchcase(address, pattern)
