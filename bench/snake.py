@@ -159,7 +159,7 @@ def negotiated(connection):
     wire.feed(connection.recv(65536))
     wire.message()
     writer = wire.writer()
-    writer._gathered += body
+    writer.gathered += body
     wire.send(writer)
     connection.sendall(wire.data_to_send())
     return cipher

@@ -72,13 +72,14 @@ class Seal(Protocol):
 class PacketReader:
     """Gathers bytes of one direction and gives messages."""
 
-    __slots__ = ("_gathered", "_max_message", "_pending", "_seen", "seal")
+    __slots__ = ("_gathered", "_max_message", "_most_pending", "_pending", "_seen", "seal")
 
     def __init__(self, max_message: int = MAX_MESSAGE) -> None:
         self._pending = bytearray()
         # not a list of pieces: a peer may send packets of one byte
         self._gathered = bytearray()
         self._max_message = max_message
+        self._most_pending = max_message + 2 * MAX_PACKET
         self._seen = Transcript()
         self.seal: Seal | None = None
 
@@ -108,7 +109,7 @@ class PacketReader:
             FramingError: more wait than any message may have.
         """
         self._pending += data
-        if len(self._pending) > self._max_message + 2 * MAX_PACKET:
+        if len(self._pending) > self._most_pending:
             raise FramingError("more bytes wait than a message may have")
 
     def message(self) -> bytes | None:

@@ -37,6 +37,7 @@ from plugin.snake.cedar.sessions import SessionCache
 from plugin.snake.cedar.values import MessageReader
 from plugin.snake.cedar.wire import Wire
 
+_ANSWERED_HERE = frozenset({DC_AUTHENTICATE, DC_NOP, DC_SEC_QUERY, *NOP_LEVEL})
 Ad = dict[str, object]
 Dialogue = Generator[None, Any, "Command | None"]
 """A negotiation; it is sent the peer's messages, and None at first."""
@@ -212,7 +213,7 @@ class ServerConnection:
             tested = ad.get("authcommand")
             passes = type(tested) is int and self._objection(tested) is None
             self.wire.send_ad({"AuthorizationSucceeded": passes})
-        if number in (DC_AUTHENTICATE, DC_NOP, DC_SEC_QUERY) or number in NOP_LEVEL:
+        if number in _ANSWERED_HERE:
             return None
         return Command(number, self._user, payload)
 

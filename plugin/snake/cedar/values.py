@@ -195,33 +195,31 @@ class MessageWriter:
 
     Args:
         sized: strings get their length before them, and private attributes may go.
+
+    Attributes:
+        gathered: the bytes so far.
     """
 
-    __slots__ = ("_gathered", "_sized")
+    __slots__ = ("_sized", "gathered")
 
     def __init__(self, sized: bool = False) -> None:
-        self._gathered = bytearray()
+        self.gathered = bytearray()
         self._sized = sized
-
-    @property
-    def size(self) -> int:
-        """How many bytes were gathered."""
-        return len(self._gathered)
 
     def take(self) -> bytes:
         """Give what was gathered, and begin anew."""
-        gathered = bytes(self._gathered)
-        self._gathered.clear()
+        gathered = bytes(self.gathered)
+        self.gathered.clear()
         return gathered
 
     def rollback(self, size: int) -> None:
         """Forget what was gathered after so many bytes."""
-        del self._gathered[size:]
+        del self.gathered[size:]
 
     def integer(self, number: int) -> None:
         """Write an int; OverflowError if it needs more than 64 bits."""
         try:
-            self._gathered += _INTEGER.pack(number)
+            self.gathered += _INTEGER.pack(number)
         except struct.error:
             raise OverflowError("an int of more than 64 bits cannot travel") from None
 
@@ -230,22 +228,22 @@ class MessageWriter:
         if not math.isfinite(number):
             raise ValueError(f"CEDAR has no way to write the real {number}")
         mantissa, exponent = math.frexp(number)
-        self._gathered += _INTEGER.pack(int(mantissa * _MANTISSA)) + _INTEGER.pack(exponent)
+        self.gathered += _INTEGER.pack(int(mantissa * _MANTISSA)) + _INTEGER.pack(exponent)
 
     def raw(self, data: bytes) -> None:
         """Write bytes."""
-        self._gathered += _INTEGER.pack(len(data)) + data if self._sized else data
+        self.gathered += _INTEGER.pack(len(data)) + data if self._sized else data
 
     def text(self, text: str) -> None:
         """Write a string; ValueError if it has a NUL or is too long."""
         raw = checked_text(text).encode("utf-8", "surrogateescape") + b"\0"
         if len(raw) > MAX_STRING:
             raise ValueError(f"a string of {len(raw)} bytes is over the {MAX_STRING} allowed")
-        self._gathered += _INTEGER.pack(len(raw)) + raw if self._sized else raw
+        self.gathered += _INTEGER.pack(len(raw)) + raw if self._sized else raw
 
     def ad(self, entries: Entries) -> None:
         """Write an ad; private attributes stay here unless the connection is encrypted."""
-        self._gathered += remembered_ad(entries, self._sized)
+        self.gathered += remembered_ad(entries, self._sized)
 
     def python_ad(self, values: Mapping[str, bool | int | str]) -> None:
         """Write an ad of plain values under plain names, as negotiation does."""
@@ -253,4 +251,4 @@ class MessageWriter:
 
     def lines(self, lines: list[bytes]) -> None:
         """Write an ad of these lines, each with its NUL."""
-        self._gathered += joined_ad(lines, self._sized)
+        self.gathered += joined_ad(lines, self._sized)

@@ -30,7 +30,7 @@ class Writing:
     @property
     def unsent(self) -> int:
         """Bytes that were written and no `end_of_message` sent."""
-        return self._writer.size
+        return len(self._writer.gathered)
 
     def write(self, reply: tuple[Any, ...]) -> None:
         """Write the values of a reply, and send what is complete.
@@ -39,7 +39,7 @@ class Writing:
             TypeError, ValueError, OverflowError: one of them cannot travel.
         """
         writer = self._writer
-        kept = writer.size
+        kept = len(writer.gathered)
         try:
             for item in reply:
                 if item is end_of_message:
@@ -50,7 +50,7 @@ class Writing:
         except BaseException:
             writer.rollback(kept)
             raise
-        if writer.size >= PACKET_BODY:
+        if len(writer.gathered) >= PACKET_BODY:
             self._send(last=False)
 
     def _send(self, last: bool) -> None:
