@@ -143,11 +143,12 @@ class MessageReader:
         if not 0 <= count <= min(limit, self.left):
             raise PayloadError(f"an ad cannot have {count} attributes here")
         if not self._sized:
-            pieces = self._data[self._at :].split(b"\0", count + 2)
+            rest = self._data[self._at :]
+            pieces = rest.split(b"\0", count + 2)
             if len(pieces) < count + 3:
                 raise PayloadError("an ad wanted, and the message ends within it")
-            short = len(self._data) <= MAX_STRING or max(map(len, pieces[:-1])) <= MAX_STRING
-            if short and _SECRET_FOLLOWS not in pieces:
+            short = len(rest) <= MAX_STRING or max(map(len, pieces[:-1])) <= MAX_STRING
+            if short and _SECRET_FOLLOWS not in rest:
                 self._at = len(self._data) - len(pieces[-1])
                 return pieces[:count]
         lines = [self._attribute_bytes() for _ in range(count)]
@@ -164,7 +165,7 @@ class MessageReader:
         # not remembered as a whole: most hold a number that is used once
         lines = self._lines(MAX_NEGOTIATED)
         try:
-            return old.constants(lines)
+            return old.constants(lines, len(self._data) <= _SHORT)
         except (ClassAdException, RecursionError) as error:
             raise PayloadError(f"an attribute cannot be read: {error}") from error
 
@@ -178,6 +179,8 @@ class MessageReader:
             raise PayloadError(f"the message has {self.left} bytes more than were asked for")
 
 
+_SHORT = 1024
+"""Bytes of a message whose negotiation is remembered line by line."""
 _WHOLE = 512
 """Bytes of an ad that is remembered as it was read."""
 

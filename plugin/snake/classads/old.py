@@ -52,8 +52,12 @@ def _attribute(raw: bytes) -> tuple[str, str, Expression]:
 _remembered = functools.lru_cache(maxsize=8192)(_attribute)
 
 
-def constants(lines: list[bytes]) -> dict[str, Any]:
+def constants(lines: list[bytes], remember: bool) -> dict[str, Any]:
     """Read lines that may hold nothing but constants.
+
+    Args:
+        lines: `Name = constant`.
+        remember: they are short, and may come again.
 
     Returns:
         their values by lower-cased name.
@@ -61,8 +65,7 @@ def constants(lines: list[bytes]) -> dict[str, Any]:
     Raises:
         ClassAdException: there is another line.
     """
-    short = max(map(len, lines), default=0) <= _REMEMBERED
-    return dict(map(_remembered_constant if short else _constant, lines))
+    return dict(map(_remembered_constant if remember else _constant, lines))
 
 
 def _constant(line: bytes) -> tuple[str, Any]:

@@ -117,8 +117,9 @@ class CommandConnection(Protocol):
         # it refers to this, and what refers to itself waits for the garbage collector
         self._overdue = _nothing
         self._daemon.disconnected(self)
-        self._daemon.grown(-self.held)
-        self.held = 0
+        if self.held:
+            self._daemon.grown(-self.held)
+            self.held = 0
         if self._run is not None:
             self._run.peer_left()
 
