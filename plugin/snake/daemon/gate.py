@@ -42,6 +42,7 @@ class Authority:
     def __init__(self) -> None:
         self.sessions = SessionCache()
         self._levels: dict[int, str] = {}
+        self.policies: dict[int, Policy] = {}
         self._count = itertools.count()
         self._pool = b""
 
@@ -50,6 +51,7 @@ class Authority:
         self.genus = genus
         table = {number: entry.level for number, entry in genus.table.items()}
         self._levels = {**_LEVEL_OF_OURS, **table}
+        self.policies = {number: genus.policies.of(level) for number, level in self._levels.items()}
         # the same few ask all the time, and what was decided holds until another genus decides
         self.admits = functools.lru_cache(maxsize=4096)(self._admits)
 
@@ -99,7 +101,7 @@ class PeerGate:
     def policy(self, number: int) -> Policy:
         """Give what is wanted of a session in which a command comes."""
         authority = self._authority
-        return authority.genus.policies.of(authority.level(number))
+        return authority.policies.get(number, authority.genus.policies.default)
 
     def knows(self, number: int) -> bool:
         """Tell whether there is such a command."""

@@ -29,7 +29,7 @@ def write(value: Any, writer: MessageWriter) -> None:
         TypeError: nothing of that type travels.
         OverflowError, ValueError: this value does not.
     """
-    put = _WRITERS.get(type(value))
+    put = WRITERS.get(type(value))
     if put is None:
         put = _write_ad if is_ad(value) else _inherited(value)
     put(writer, value)
@@ -41,7 +41,7 @@ def _write_ad(writer: MessageWriter, value: Any) -> None:
     writer.ad(node.attributes)
 
 
-_WRITERS: dict[type, Callable[[MessageWriter, Any], None]] = {
+WRITERS: dict[type, Callable[[MessageWriter, Any], None]] = {
     bool: MessageWriter.integer,
     int: MessageWriter.integer,
     float: MessageWriter.real,
@@ -49,10 +49,11 @@ _WRITERS: dict[type, Callable[[MessageWriter, Any], None]] = {
     bytes: MessageWriter.raw,
     ClassAd: lambda writer, value: writer.ad(value.attributes),
 }
+"""How an item is written whose type is one of these; `write` knows what else travels."""
 
 
 def _inherited(value: Any) -> Callable[[MessageWriter, Any], None]:
-    for kind, put in _WRITERS.items():
+    for kind, put in WRITERS.items():
         if isinstance(value, kind):
             return put
     raise TypeError(

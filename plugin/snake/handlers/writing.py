@@ -42,7 +42,10 @@ class Writing:
         kept = len(writer.gathered)
         try:
             for item in reply:
-                if item is end_of_message:
+                put = formats.WRITERS.get(type(item))
+                if put is not None:
+                    put(writer, item)
+                elif item is end_of_message:
                     kept = 0
                     self._send(last=True)
                 elif item is not None:
