@@ -1,8 +1,9 @@
 """The server's side of a connection, up to the point where a command may run.
 
-How it works. `feed` takes bytes, `next_command` goes on as far as they allow and gives a command
-once one is admitted; what has to be sent meanwhile is in `wire`. The dialogue is a generator that
-yields where it needs the peer's next message, so it reads like the protocol's description.
+How it works. `wire` has the peer's bytes; `next_command` goes on as far as they allow and gives a
+command once one is admitted; what has to be sent meanwhile is in `wire`. A command that is raw, or
+in a session that is resumed, is decided by its first message. A negotiation is a generator that
+yields where it needs the peer's next one, so it reads like the protocol's description.
 
 Invariants: nothing runs that the gate did not admit. After `finish` the next command begins on the
 same connection, and is raw if this one was negotiated. An error closes the connection for good.
