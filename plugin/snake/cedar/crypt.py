@@ -28,6 +28,8 @@ Cipher = AESGCM
 """A key, made ready; it holds nothing else, so all connections of a session share one."""
 _VECTOR_SIZE, _TAG_SIZE = 16, 16
 _MAX_PACKETS = 2**32
+_COUNTED = struct.Struct(">I")
+"""What of a vector counts packets."""
 
 
 class KeyExchange:
@@ -64,14 +66,14 @@ class _Vectors:
     __slots__ = ("_count", "_first", "_rest")
 
     def __init__(self, base: bytes) -> None:
-        (self._first,) = struct.unpack_from(">I", base)
+        (self._first,) = _COUNTED.unpack_from(base)
         self._rest = base[4:]
         self._count = 0
 
     def next(self) -> bytes:
         if self._count >= _MAX_PACKETS:
             raise CryptoError("the session has used up its vectors")
-        vector = struct.pack(">I", (self._first + self._count) % 2**32) + self._rest
+        vector = _COUNTED.pack((self._first + self._count) % 2**32) + self._rest
         self._count += 1
         return vector
 

@@ -97,12 +97,14 @@ class ClassAd(MutableMapping[str, Any]):
 
     def __init__(self, input: str | Mapping[str, Any] | None = None) -> None:
         self.attributes: dict[str, tuple[str, Expression]] = {}
+        if input is None:
+            return
         if isinstance(input, str):
             self.attributes.update(parse_record(input, whole=False)[0].attributes)
         elif isinstance(input, Mapping):
             for name, value in input.items():
                 self[name] = value
-        elif input is not None:
+        else:
             raise TypeError("input must be None, str, or dict")
 
     @classmethod

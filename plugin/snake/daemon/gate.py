@@ -44,7 +44,7 @@ class Authority:
         self._levels: dict[int, str] = {}
         self.policies: dict[int, Policy] = {}
         self._count = itertools.count()
-        self._pool = b""
+        self._pool, self._drawn = b"", 0
 
     def take_over(self, genus: Genus) -> None:
         """Let a genus decide from here on."""
@@ -66,10 +66,10 @@ class Authority:
 
     def random_bytes(self, count: int) -> bytes:
         """Give bytes that nobody can guess, and none of them twice."""
-        if len(self._pool) < count:
-            self._pool = secrets.token_bytes(4096)
-        drawn, self._pool = self._pool[:count], self._pool[count:]
-        return drawn
+        self._drawn += count
+        if self._drawn > len(self._pool):
+            self._pool, self._drawn = secrets.token_bytes(4096), count
+        return self._pool[self._drawn - count : self._drawn]
 
     def level(self, number: int) -> str | None:
         """Give the level that a command needs; None if there is no such command."""
