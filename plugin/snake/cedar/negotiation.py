@@ -84,9 +84,10 @@ def reconciled(ours: Wish, theirs: Wish) -> bool:
 
 def suffices(policy: Policy, user: str, sealed: bool) -> bool:
     """Whether a policy, which may be stricter than at first, would agree on what there is."""
-    if policy.authentication is Wish.REQUIRED and user == UNAUTHENTICATED:
+    required = Wish.REQUIRED
+    if policy.authentication is required and user == UNAUTHENTICATED:
         return False
-    return sealed or not (policy.encryption is Wish.REQUIRED or policy.integrity is Wish.REQUIRED)
+    return sealed or not (policy.encryption is required or policy.integrity is required)
 
 
 def agree(ours: Policy, ad: Mapping[str, object]) -> Agreement:

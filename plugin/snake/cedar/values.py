@@ -148,7 +148,7 @@ class MessageReader:
             if len(pieces) < count + 3:
                 raise PayloadError("an ad wanted, and the message ends within it")
             short = len(rest) <= MAX_STRING or max(map(len, pieces[:-1])) <= MAX_STRING
-            if short and _SECRET_FOLLOWS not in rest:
+            if short and _SECRET_FOLLOWS not in pieces:
                 self._at = len(self._data) - len(pieces[-1])
                 return pieces[:count]
         lines = [self._attribute_bytes() for _ in range(count)]
