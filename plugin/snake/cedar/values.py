@@ -140,10 +140,10 @@ class MessageReader:
     def _lines(self, limit: int) -> list[bytes]:
         """Read the strings of an ad, at most so many, and the two that follow them."""
         count = self.integer()
-        rest = self._data[self._at :]
-        if not 0 <= count <= limit or count > len(rest):
+        if not 0 <= count <= limit or count > self.left:
             raise PayloadError(f"an ad cannot have {count} attributes here")
         if not self._sized:
+            rest = self._data[self._at :]
             pieces = rest.split(b"\0", count + 2)
             if len(pieces) < count + 3:
                 raise PayloadError("an ad wanted, and the message ends within it")
