@@ -1,6 +1,7 @@
 """`cedar.framing` and `cedar.values`: packets, messages, scalars, and what is wrong with them."""
 
 import struct
+import time
 import tracemalloc
 
 import pytest
@@ -103,6 +104,43 @@ def test_ads_are_bounded():
     writer.ad(MessageReader(b"\0" * 7 + b"\1A = 1 + 1\0\0\0").ad())
     with pytest.raises(PayloadError, match="constant"):
         MessageReader(writer.take()).literal_ad()
+
+
+def _lines(count, text):
+    lines = b"".join(b"a%d = %s\0" % (number, text) for number in range(count))
+    return struct.pack(">q", count) + lines + b"\0\0"
+
+
+@pytest.mark.parametrize(
+    ("how", "count", "text"),
+    [
+        ("ad", 160, b"{" + b"1," * 45_000 + b"1}"),
+        ("ad", 60_000, b"1" + b"+1" * 110),
+        ("ad", 14, b'"\\"' + b"x" * 1_000_000 + b'"'),
+        ("literal_ad", 100, b'"\\"' + b"x" * 160_000 + b'"'),
+    ],
+)
+def test_all_expressions_of_an_ad_are_bounded_together(how, count, text):
+    """Each may be read by itself; sixteen megabytes of them would hold everybody up."""
+    reader = MessageReader(_lines(count, text))
+    start = time.process_time()
+    with pytest.raises(PayloadError, match="longer than"):
+        getattr(reader, how)()
+    assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (100_000, b"17"),
+        (2000, b"MY.x > 5 && TARGET.y == z"),
+        (16, b'"' + b"x" * 1_000_000 + b'"'),
+        (2, b'"\\"' + b"x" * 1_000_000 + b'"'),
+    ],
+)
+def test_a_large_ad_is_read(count, text):
+    """Many attributes, many expressions, long texts."""
+    assert len(MessageReader(_lines(count, text)).ad()) == count
 
 
 def test_a_secret_attribute_is_read_like_another():

@@ -132,10 +132,9 @@ class MessageReader:
     def _ad(self, limit: int) -> dict[str, tuple[str, Expression]]:
         lines = self._lines(limit)
         try:
-            attributes = [old.attribute(raw) for raw in lines]
+            return old.ad(lines)
         except (ClassAdException, RecursionError) as error:
             raise PayloadError(f"an attribute cannot be read: {error}") from error
-        return {key: (name, expression) for key, name, expression in attributes}
 
     def _lines(self, limit: int) -> list[bytes]:
         """Read the strings of an ad, at most so many, and the two that follow them."""
