@@ -10,8 +10,7 @@ next read, and the handler gets the None that its timeout promised.
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncGenerator, Callable
-from functools import partial
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -50,24 +49,12 @@ class _Talk:
         if not self._closed:
             self.close()
 
-    def start(self) -> Request | None:
-        """Run it up to its first yield."""
-        return self.advance(self._steps.start)
-
-    def send(self, payload: Any) -> Request | None:
-        """Let it go on with a payload."""
-        return self.advance(partial(self._steps.send, payload))
-
-    def throw(self, error: Exception) -> Request | None:
-        """Let it go on with an error."""
-        return self.advance(partial(self._steps.throw, error))
-
-    def advance(self, step: Callable[[], Request | None]) -> Request | None:
-        """Run a step; what the handler raises is raised here."""
+    def go_on(self, payload: Any = None, error: Exception | None = None) -> Request | None:
+        """Let it go on with a payload or an error; what the handler raises is raised here."""
         if self._closed:
             raise ApplicationFailed("the genus was reconfigured meanwhile; call again")
         try:
-            return step()
+            return self._steps.go_on(payload, error)
         except HandlerFailed as failure:
             raise _shown(failure.__cause__) from None
 
@@ -126,29 +113,30 @@ async def converse(
     """
     talk = _Talk(daemon, number)
     try:
-        request = talk.start()
+        request = talk.go_on()
         for step in itertools.count(1):
             if request is None:
                 return
             if step % INLINE == 0:
                 await sleep(clock, 0)
-            complete, mistake = talk.groups(request.reply or ())
+            reply, timeout, formats = request
+            complete, mistake = talk.groups(reply or ())
             for group in complete:
                 yield group
             if mistake is not None:
-                request = talk.throw(mistake)
-            elif (formats := request.formats) is None:
-                if request.timeout:
-                    await sleep(clock, request.timeout)
-                request = talk.send(None)
+                request = talk.go_on(error=mistake)
+            elif formats is None:
+                if timeout:
+                    await sleep(clock, timeout)
+                request = talk.go_on()
             elif talk.left is not None:
                 request = _resumed(talk, formats, None)
             else:
                 asked = clock.seconds()
                 given = yield ask({"wanted": [word(one) for one in formats if one is not None]})
-                if request.timeout and clock.seconds() - asked > request.timeout:
+                if timeout and clock.seconds() - asked > timeout:
                     talk.left = list(given) if isinstance(given, list) else [given]
-                    request = talk.send(None)
+                    request = talk.go_on()
                 else:
                     request = _resumed(talk, formats, given)
     finally:
@@ -159,5 +147,5 @@ def _resumed(talk: _Talk, formats: tuple[Any, ...], given: Any) -> Request | Non
     try:
         payload = talk.read(formats, given)
     except (PayloadError, TypeError) as error:
-        return talk.throw(error)
-    return talk.send(payload)
+        return talk.go_on(error=error)
+    return talk.go_on(payload)

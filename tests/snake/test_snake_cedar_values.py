@@ -1,6 +1,7 @@
 """`cedar.framing` and `cedar.values`: packets, messages, scalars, and what is wrong with them."""
 
 import struct
+import time
 import tracemalloc
 
 import pytest
@@ -105,6 +106,43 @@ def test_ads_are_bounded():
         MessageReader(writer.take()).literal_ad()
 
 
+def _lines(count, text):
+    lines = b"".join(b"a%d = %s\0" % (number, text) for number in range(count))
+    return struct.pack(">q", count) + lines + b"\0\0"
+
+
+@pytest.mark.parametrize(
+    ("how", "count", "text"),
+    [
+        ("ad", 160, b"{" + b"1," * 45_000 + b"1}"),
+        ("ad", 60_000, b"1" + b"+1" * 110),
+        ("ad", 14, b'"\\"' + b"x" * 1_000_000 + b'"'),
+        ("literal_ad", 100, b'"\\"' + b"x" * 160_000 + b'"'),
+    ],
+)
+def test_all_expressions_of_an_ad_are_bounded_together(how, count, text):
+    """Each may be read by itself; sixteen megabytes of them would hold everybody up."""
+    reader = MessageReader(_lines(count, text))
+    start = time.process_time()
+    with pytest.raises(PayloadError, match="longer than"):
+        getattr(reader, how)()
+    assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (100_000, b"17"),
+        (2000, b"MY.x > 5 && TARGET.y == z"),
+        (16, b'"' + b"x" * 1_000_000 + b'"'),
+        (2, b'"\\"' + b"x" * 1_000_000 + b'"'),
+    ],
+)
+def test_a_large_ad_is_read(count, text):
+    """Many attributes, many expressions, long texts."""
+    assert len(MessageReader(_lines(count, text)).ad()) == count
+
+
 def test_a_secret_attribute_is_read_like_another():
     """`ZKM` says that the next string is a private attribute."""
     data = b"\0" * 7 + b"\2" + b'ZKM\0ClaimId = "x"\0B = 2\0\0\0'
@@ -126,12 +164,12 @@ def test_what_cannot_be_written_is_refused():
     """Too large, not finite, with a NUL: and a rollback forgets what came before in the reply."""
     writer = MessageWriter()
     writer.integer(1)
-    mark = writer.mark()
+    size = len(writer.gathered)
     writer.integer(2)
     for put, value in ((writer.integer, 2**63), (writer.real, float("inf")), (writer.text, "\0")):
         with pytest.raises((OverflowError, ValueError)):
             put(value)
-    writer.rollback(mark)
+    writer.rollback(size)
     assert writer.take() == struct.pack(">q", 1)
 
 

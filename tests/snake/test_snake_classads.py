@@ -161,6 +161,57 @@ def test_evaluation_is_bounded():
     assert ExprTree('eval("eval(\\"1\\")")').eval() == 1
 
 
+def _many(text, count):
+    return f"sum({{{','.join([text] * count)}}})"
+
+
+HOLDING_UP = {
+    "long texts are compared": _many("long == longer", 9000),
+    "a long list is searched": _many("member(0, numbers)", 9000),
+    "a long text is looked for in a list": _many("member(long, words)", 9000),
+    "attributes of many operators": _many("sums", 9000),
+    "searches": _many('regexp("a.*a.*b", text)', 6000),
+    "searches in a list": _many('regexpMember("a.*a.*b", texts)', 6000),
+    "an ad is written": _many("strcmp(MY, MY)", 9000),
+    "a list that a function made": _many('member("x", split(commas))', 6000),
+    "words": _many('stringListMember("x", commas)', 9000),
+    "versions": _many("versioncmp(long, long)", 9000),
+    "texts that are read": _many("eval(ones)", 9000),
+    "a long separator": "size(join(long, numbers))",
+    "many references": 'size(regexps("^x+", long, references))',
+}
+
+
+@pytest.fixture(scope="module")
+def large():
+    """An ad whose attributes are large."""
+    long = "x" * 500_000
+    attributes = {"long": long, "longer": long + "y", "numbers": list(range(1, 20_000))}
+    attributes |= {"words": ["y"] * 20_000, "text": "a" * 300, "texts": ["a" * 100] * 200}
+    attributes |= {"commas": "a," * 200_000, "ones": "1+1," * 9000}
+    attributes |= {"sums": ExprTree(_many("1+1", 9000)), "references": "\\0" * 200_000}
+    return ClassAd(attributes)
+
+
+@pytest.mark.parametrize("expression", HOLDING_UP.values(), ids=HOLDING_UP)
+def test_work_is_bounded_however_large_the_data(large, expression):
+    """What took minutes, or all memory, is ERROR after a part of a second."""
+    tree = ExprTree(expression)
+    start = time.process_time()
+    assert tree.eval(large) is Value.Error
+    assert time.process_time() - start < 10
+
+
+def test_work_that_is_large_and_not_too_large_is_done(large):
+    """Once over a long list, a long text, and some thousand operators."""
+    assert ExprTree("member(19999, numbers)").eval(large) is True
+    assert ExprTree("size(long) + size(strcat(text, text))").eval(large) == 500_600
+    assert ExprTree("long == longer").eval(large) is False
+    assert ExprTree(_many("2 * 3 + 1", 9000)).eval() == 63_000
+    assert ExprTree('regexp("^(.*)a(.*)$", text)').eval(large) is True
+    assert ExprTree('size(split(strcat("a,", "b,", "c")))').eval() == 3
+
+
 def test_depth_is_bounded():
     """A text nested too deep is refused, not a crash."""
     for opening, closing in ("()", "{}"):

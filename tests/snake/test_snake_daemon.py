@@ -1,11 +1,16 @@
 """`daemon.daemon`: reconfiguration at any moment, polling, and the life of one genus."""
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from rooms import OTHER, QUERY, Den
 
 from plugin.snake.cedar.commands import DC_NOP, DC_OFF_FAST, DC_RECONFIG, DC_RECONFIG_FULL
+from plugin.snake.cedar.framing import PacketWriter
+from plugin.snake.cedar.values import MessageWriter
+from plugin.snake.classads.face import ClassAd, ExprTree
 from plugin.snake.daemon import daemon
 from plugin.snake.handlers.imports import CodeError
 from plugin.snake.language.macros import ConfigError
@@ -157,6 +162,17 @@ def test_a_stranger_may_not_reconfigure(tmp_path, ended):
     den.clock.advance(0)
     assert client.closed
     assert not den.said("reconfigured")
+
+
+def test_who_may_is_decided_anew_by_a_new_configuration(tmp_path, ended):
+    """What was allowed before, and is remembered, is denied from the reconfiguration on."""
+    den = Den(tmp_path, TALK % 1).start()
+    for denied in (False, True, False):
+        den.configure("DENY_READ = 192.0.2.1" if denied else "")
+        assert den.daemon.reconfigure() == []
+        client = den.connect("192.0.2.1")
+        client.say(1, raw=QUERY)
+        assert client.closed is denied
 
 
 def test_a_command_may_end_the_daemon(tmp_path, ended):
@@ -341,3 +357,33 @@ def test_unfinished_requests_are_bounded_together(tmp_path, ended, monkeypatch):
             fresh.protocol.dataReceived(packet)
         assert not fresh.closed
         fresh.hang_up()
+
+
+MATCHING = """
+import classad2
+
+NUMBERS = classad2.ClassAd({"numbers": list(range(1, 20000))})
+
+def handle(command):
+    asked, _ = yield (None, None, (classad2.ClassAd, end_of_message))
+    yield ((int(NUMBERS.matches(asked)), end_of_message), 0, None)
+"""
+
+
+def test_a_strangers_expression_does_not_hold_up_others(tmp_path, ended):
+    """A constraint that would take minutes is not true, and the next client has its answer."""
+    den = Den(tmp_path, MATCHING).start()
+    asked = []
+    for expression in (f"sum({{{'member(0, numbers),' * 9000} 1}}) == 1", "member(7, numbers)"):
+        ad = ClassAd()
+        ad["Requirements"] = ExprTree(f"TARGET.numbers isnt undefined && ({expression})")
+        writer = MessageWriter()
+        writer.integer(QUERY)
+        writer.ad(ad.attributes)
+        asked.append(PacketWriter().packets(writer.take()))
+    hostile, other = den.connect("192.0.2.1"), den.connect("192.0.2.2")
+    start = time.process_time()
+    hostile.protocol.dataReceived(asked[0])
+    other.protocol.dataReceived(asked[1])
+    assert (hostile.ints(), other.ints()) == ([0], [1])
+    assert time.process_time() - start < 10

@@ -104,3 +104,13 @@ def test_the_daemon_wins_over_what_the_code_says(tmp_path):
     assert (ad["MyType"], ad["UpdateSequenceNumber"]) == ("TEST", 3)
     den.daemon.stop()
     assert den.clock.getDelayedCalls() == []
+
+
+def test_random_bytes_are_drawn_once(tmp_path):
+    """As many as are asked for, and never the same again, however they are held in store."""
+    den = Den(tmp_path, "x = 1\n", table=()).start()
+    gate = den.daemon.gate("127.0.0.1", ("127.0.0.1", 1))
+    drawn = [gate.random_bytes(16) for _ in range(2000)]
+    assert {len(one) for one in drawn} == {16}
+    assert len(set(drawn)) == 2000
+    den.daemon.stop()

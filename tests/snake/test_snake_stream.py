@@ -98,6 +98,30 @@ def test_bytes_go_at_once_and_come_in(pair):
     assert protocol.told == [b"you"]
 
 
+@pytest.mark.parametrize("rests", [False, True])
+def test_who_speaks_first_is_answered_before_being_watched(rests):
+    """What waits at the beginning is handed on at once; who is to read no more is not watched."""
+    ours, peer = socket.socketpair()
+    reactor, watched = Reactor(), []
+
+    class Answering(Recorder):
+        def dataReceived(self, data):
+            watched.append(set(reactor.reading))
+            self.transport.write(data)
+            if rests:
+                self.transport.pauseProducing()
+
+    stream = Stream(ours, Address("192.0.2.1", 1), Address("192.0.2.2", 2), reactor, Answering())
+    with peer:
+        peer.send(b"first")
+        stream.begin()
+        assert (peer.recv(10), watched) == (b"first", [set()])
+        assert reactor.reading == (set() if rests else {stream})
+        stream.resumeProducing()
+        assert reactor.reading == {stream}
+        stream.abortConnection()
+
+
 def test_what_the_kernel_does_not_take_waits_and_pauses(pair):
     """The producer is paused while much waits, and resumed once all is sent."""
     stream, protocol, reactor, peer = pair

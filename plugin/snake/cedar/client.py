@@ -74,7 +74,7 @@ class ClientConnection:
         if ad.get("authentication") == "YES":
             raise NegotiationError("the server wants to know who asks, and nothing can prove it")
         if "YES" in (ad.get("encryption"), ad.get("integrity")):
-            self.wire.seal(exchange.key(str(ad.get("ecdhpublickey", ""))), self._vector)
+            self.wire.seal(exchange.cipher(str(ad.get("ecdhpublickey", ""))), self._vector)
         admitted = (yield).literal_ad()
         if admitted.get("returncode") != "AUTHORIZED":
             raise NegotiationError(f"the server refused: {admitted.get('returncode')}")

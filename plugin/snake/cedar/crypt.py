@@ -24,8 +24,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from plugin.snake.cedar.errors import CryptoError, NegotiationError
 
+Cipher = AESGCM
+"""A key, made ready; it holds nothing else, so all connections of a session share one."""
 _VECTOR_SIZE, _TAG_SIZE = 16, 16
 _MAX_PACKETS = 2**32
+_COUNTED = struct.Struct(">I")
+"""What of a vector counts packets."""
 
 
 class KeyExchange:
@@ -38,8 +42,8 @@ class KeyExchange:
         )
         self.public = base64.b64encode(point).decode()
 
-    def key(self, peer: str) -> bytes:
-        """Give the 32 bytes of the session's key.
+    def cipher(self, peer: str) -> Cipher:
+        """Give the session's cipher, made of a key of 32 bytes.
 
         Args:
             peer: the other side's `ECDHPublicKey`.
@@ -53,21 +57,23 @@ class KeyExchange:
         except (binascii.Error, ValueError) as error:
             raise NegotiationError("ECDHPublicKey is no point of P-256") from error
         secret = self._private.exchange(ec.ECDH(), public)
-        return HKDF(SHA256(), 32, b"htcondor", b"keygen").derive(secret)
+        return Cipher(HKDF(SHA256(), 32, b"htcondor", b"keygen").derive(secret))
 
 
 class _Vectors:
     """The vectors of one direction, none of which is used twice."""
 
+    __slots__ = ("_count", "_first", "_rest")
+
     def __init__(self, base: bytes) -> None:
-        (self._first,) = struct.unpack_from(">I", base)
+        (self._first,) = _COUNTED.unpack_from(base)
         self._rest = base[4:]
         self._count = 0
 
     def next(self) -> bytes:
         if self._count >= _MAX_PACKETS:
             raise CryptoError("the session has used up its vectors")
-        vector = struct.pack(">I", (self._first + self._count) % 2**32) + self._rest
+        vector = _COUNTED.pack((self._first + self._count) % 2**32) + self._rest
         self._count += 1
         return vector
 
@@ -76,13 +82,15 @@ class Sealer:
     """Encrypts what we send.
 
     Args:
-        key: 32 bytes.
+        cipher: the session's.
         vector: 16 random bytes that were never used with this key.
         digests: hash of what we sent in clear, then of what we received in clear.
     """
 
-    def __init__(self, key: bytes, vector: bytes, digests: bytes) -> None:
-        self._cipher = AESGCM(key)
+    __slots__ = ("_cipher", "_digests", "_prefix", "_vectors")
+
+    def __init__(self, cipher: Cipher, vector: bytes, digests: bytes) -> None:
+        self._cipher = cipher
         self._vectors = _Vectors(vector)
         self._prefix, self._digests = vector, digests
 
@@ -102,12 +110,14 @@ class Opener:
     """Decrypts what the peer sends.
 
     Args:
-        key: 32 bytes.
+        cipher: the session's.
         digests: hash of what the peer sent in clear, then of what it received in clear.
     """
 
-    def __init__(self, key: bytes, digests: bytes) -> None:
-        self._cipher = AESGCM(key)
+    __slots__ = ("_cipher", "_digests", "_vectors")
+
+    def __init__(self, cipher: Cipher, digests: bytes) -> None:
+        self._cipher = cipher
         self._vectors: _Vectors | None = None
         self._digests = digests
 

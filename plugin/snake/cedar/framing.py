@@ -31,31 +31,29 @@ _FOLD = 65536
 class Transcript:
     """What one direction said in clear, for the hash that may be asked of it."""
 
-    __slots__ = ("_folded", "_parts", "_size")
+    __slots__ = ("_folded", "_kept")
 
     def __init__(self) -> None:
         # most connections are never encrypted, and hashing is more work than keeping
-        self._parts: list[bytes] = []
-        self._size = 0
+        self._kept = bytearray()
         self._folded: Any = None
 
     def add(self, packet: bytes) -> None:
         """Note a packet, its header included."""
-        self._parts.append(packet)
-        self._size += len(packet)
-        if self._size > _FOLD:
+        self._kept += packet
+        if len(self._kept) > _FOLD:
             self._fold()
 
     def _fold(self) -> None:
         if self._folded is None:
             self._folded = hashlib.sha256()
-        self._folded.update(b"".join(self._parts))
-        self._parts, self._size = [], 0
+        self._folded.update(self._kept)
+        self._kept.clear()
 
     def digest(self) -> bytes:
         """Give the hash of everything; zeros if nothing was said."""
-        if self._folded is None and not self._parts:
-            return NO_DIGEST
+        if self._folded is None:
+            return hashlib.sha256(self._kept).digest() if self._kept else NO_DIGEST
         self._fold()
         digest: bytes = self._folded.digest()
         return digest
@@ -74,11 +72,14 @@ class Seal(Protocol):
 class PacketReader:
     """Gathers bytes of one direction and gives messages."""
 
+    __slots__ = ("_gathered", "_max_message", "_most_pending", "_pending", "_seen", "seal")
+
     def __init__(self, max_message: int = MAX_MESSAGE) -> None:
         self._pending = bytearray()
         # not a list of pieces: a peer may send packets of one byte
         self._gathered = bytearray()
         self._max_message = max_message
+        self._most_pending = max_message + 2 * MAX_PACKET
         self._seen = Transcript()
         self.seal: Seal | None = None
 
@@ -108,7 +109,7 @@ class PacketReader:
             FramingError: more wait than any message may have.
         """
         self._pending += data
-        if len(self._pending) > self._max_message + 2 * MAX_PACKET:
+        if len(self._pending) > self._most_pending:
             raise FramingError("more bytes wait than a message may have")
 
     def message(self) -> bytes | None:
@@ -131,16 +132,17 @@ class PacketReader:
         return None
 
     def _packet(self) -> tuple[bool, bytes] | None:
-        if len(self._pending) < HEADER_SIZE:
+        pending = self._pending
+        if len(pending) < HEADER_SIZE:
             return None
-        end, length = _HEADER.unpack_from(self._pending)
+        end, length = _HEADER.unpack_from(pending)
         if end > 10 or not 1 <= length <= MAX_PACKET:
             raise FramingError(f"a packet cannot have the end mark {end} and {length} bytes")
         whole = HEADER_SIZE + length
-        if len(self._pending) < whole:
+        if len(pending) < whole:
             return None
-        packet = bytes(self._pending[:whole])
-        del self._pending[:whole]
+        packet = bytes(pending[:whole])
+        del pending[:whole]
         if self.seal is None:
             self._seen.add(packet)
             return end != 0, packet[HEADER_SIZE:]
@@ -149,6 +151,8 @@ class PacketReader:
 
 class PacketWriter:
     """Turns messages into packets of one direction."""
+
+    __slots__ = ("_sent", "seal")
 
     def __init__(self) -> None:
         self._sent = Transcript()

@@ -14,6 +14,7 @@ from enum import Enum
 from attrs import frozen
 
 from plugin.snake.cedar.errors import NegotiationError
+from plugin.snake.cedar.lines import plain_line
 
 VERSION = "$CondorVersion: 25.0.0 2026-01-01 BuildID: co2-snaked $"
 """Clients read what a server can do from it; from 9.9.0 on they ask for resume responses."""
@@ -83,9 +84,10 @@ def reconciled(ours: Wish, theirs: Wish) -> bool:
 
 def suffices(policy: Policy, user: str, sealed: bool) -> bool:
     """Whether a policy, which may be stricter than at first, would agree on what there is."""
-    if policy.authentication is Wish.REQUIRED and user == UNAUTHENTICATED:
+    required = Wish.REQUIRED
+    if policy.authentication is required and user == UNAUTHENTICATED:
         return False
-    return sealed or not (policy.encryption is Wish.REQUIRED or policy.integrity is Wish.REQUIRED)
+    return sealed or not (policy.encryption is required or policy.integrity is required)
 
 
 def agree(ours: Policy, ad: Mapping[str, object]) -> Agreement:
@@ -164,6 +166,14 @@ def answer(agreement: Agreement, public_key: str = "") -> dict[str, bool | int |
 def admission(session: str, valid: str, user: str) -> dict[str, bool | int | str]:
     """Make the ad that lets a new session's first command pass."""
     return {"ReturnCode": "AUTHORIZED", "Sid": session, "ValidCommands": valid, "User": user}
+
+
+_RESUMED = [plain_line("ReturnCode", "AUTHORIZED"), plain_line("RemoteVersion", VERSION)]
+
+
+def resumption(nonce: bytes) -> list[bytes]:
+    """Make the lines of the ad that lets a session go on; the last one is never the same."""
+    return [*_RESUMED, f'Nonce = "{nonce.hex()}"\0'.encode()]
 
 
 def refusal(code: str) -> dict[str, bool | int | str]:

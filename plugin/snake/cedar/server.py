@@ -1,8 +1,9 @@
 """The server's side of a connection, up to the point where a command may run.
 
-How it works. `feed` takes bytes, `next_command` goes on as far as they allow and gives a command
-once one is admitted; what has to be sent meanwhile is in `wire`. The dialogue is a generator that
-yields where it needs the peer's next message, so it reads like the protocol's description.
+How it works. `wire` has the peer's bytes; `next_command` goes on as far as they allow and gives a
+command once one is admitted; what has to be sent meanwhile is in `wire`. A command that is raw, or
+in a session that is resumed, is decided by its first message. A negotiation is a generator that
+yields where it needs the peer's next one, so it reads like the protocol's description.
 
 Invariants: nothing runs that the gate did not admit. After `finish` the next command begins on the
 same connection, and is raw if this one was negotiated. An error closes the connection for good.
@@ -13,9 +14,7 @@ Source: reference of CEDAR, sections 1.10 and 3.3.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Protocol
-
-from attrs import frozen
+from typing import Any, NamedTuple, Protocol
 
 from plugin.snake.cedar.authentication import IFileWitness, authenticated
 from plugin.snake.cedar.commands import DC_AUTHENTICATE, DC_NOP, DC_SEC_QUERY, NOP_LEVEL, name_of
@@ -26,25 +25,26 @@ from plugin.snake.cedar.negotiation import (
     DENIED,
     SID_NOT_FOUND,
     UNAUTHENTICATED,
-    VERSION,
     Agreement,
     Policy,
     admission,
     agree,
     answer,
     refusal,
+    resumption,
     suffices,
 )
 from plugin.snake.cedar.sessions import SessionCache
 from plugin.snake.cedar.values import MessageReader
 from plugin.snake.cedar.wire import Wire
 
+_ANSWERED_HERE = frozenset({DC_AUTHENTICATE, DC_NOP, DC_SEC_QUERY, *NOP_LEVEL})
 Ad = dict[str, object]
-Dialogue = Generator[None, MessageReader, "Command | None"]
+Dialogue = Generator[None, Any, "Command | None"]
+"""A negotiation; it is sent the peer's messages, and None at first."""
 
 
-@frozen
-class Command:
+class Command(NamedTuple):
     """A command that may run.
 
     Attributes:
@@ -103,6 +103,8 @@ class ServerConnection:
         wire: both directions.
     """
 
+    __slots__ = ("_dialogue", "_gate", "_user", "wire")
+
     def __init__(self, gate: Gate, wire: Wire) -> None:
         self.wire = wire
         self._gate = gate
@@ -123,36 +125,36 @@ class ServerConnection:
             Refused: the command is not admitted; send what there is to send, then close.
             CedarError: the peer broke the protocol.
         """
-        while (message := self._wanted_message(now)) is not None:
-            try:
-                assert self._dialogue is not None
-                self._dialogue.send(message)
-            except StopIteration as stop:
-                self._dialogue = None
-                command: Command | None = stop.value
-                if command is not None:
-                    return command
+        while (message := self.wire.message()) is not None:
+            if self._dialogue is None:
+                command = self._begin(message, now)
+            else:
+                command = self._go_on(self._dialogue, message)
+            if command is not None:
+                return command
         return None
-
-    def _wanted_message(self, now: float) -> MessageReader | None:
-        message = self.wire.message()
-        # not begun before there is a message: a dialogue and this refer to each other
-        if message is not None and self._dialogue is None:
-            self._dialogue = self._begin(now)
-            next(self._dialogue)
-        return message
 
     # --- the dialogue --------------------------------------------------------------------------
 
-    def _begin(self, now: float) -> Dialogue:
-        reader = yield
+    def _begin(self, reader: MessageReader, now: float) -> Command | None:
         number = reader.integer()
         if number != DC_AUTHENTICATE:
             return self._raw(number, reader)
         ad = reader.literal_ad()
         if str(ad.get("usesession", "")).upper() == "YES":
             return self._resume(ad, now)
-        return (yield from self._negotiate(ad, now))
+        self._dialogue = self._negotiate(ad, now)
+        return self._go_on(self._dialogue, None)
+
+    def _go_on(self, dialogue: Dialogue, message: MessageReader | None) -> Command | None:
+        try:
+            dialogue.send(message)
+        except StopIteration as stop:
+            # forgotten once it is over: it and this refer to each other
+            self._dialogue = None
+            command: Command | None = stop.value
+            return command
+        return None
 
     def _raw(self, number: int, reader: MessageReader) -> Command | None:
         if not suffices(self._gate.policy(number), self._user, self.wire.sealed):
@@ -166,22 +168,18 @@ class ServerConnection:
         session = self._gate.sessions.find(ad.get("sid"), now)
         number = _command_of(ad)
         policy = self._gate.policy(_meant(number, ad))
-        if session is None or not suffices(policy, session.user, session.key is not None):
+        if session is None or not suffices(policy, session.user, session.cipher is not None):
             raise self._refused(number, SID_NOT_FOUND)
         self._user = session.user
         code = self._objection(number)
         if code is not None:
             raise self._refused(number, code)
         if ad.get("resumeresponse") is True:
-            self.wire.send_ad(
-                {
-                    "ReturnCode": "AUTHORIZED",
-                    "RemoteVersion": VERSION,
-                    "Nonce": self._gate.random_bytes(16).hex(),
-                }
-            )
-        if session.key is not None:
-            self.wire.seal(session.key, self._gate.random_bytes(16))
+            writer = self.wire.writer()
+            writer.lines(resumption(self._gate.random_bytes(16)))
+            self.wire.send(writer)
+        if session.cipher is not None:
+            self.wire.seal(session.cipher, self._gate.random_bytes(16))
         return self._command(number, ad, None)
 
     def _negotiate(self, ad: Ad, now: float) -> Dialogue:
@@ -193,20 +191,19 @@ class ServerConnection:
             self.wire.send_ad(answer(Agreement(False, False, False)))
             raise self._refused(number, f"{DENIED}: {error}") from None
         exchange = KeyExchange() if agreement.needs_key else None
-        key = exchange.key(str(ad.get("ecdhpublickey", ""))) if exchange else None
+        cipher = exchange.cipher(str(ad.get("ecdhpublickey", ""))) if exchange else None
         self.wire.send_ad(answer(agreement, exchange.public if exchange else ""))
         if agreement.authenticate:
             self._user = yield from authenticated(self.wire, self._gate.witness)
-        if key is not None:
-            self.wire.seal(key, self._gate.random_bytes(16))
+        if cipher is not None:
+            self.wire.seal(cipher, self._gate.random_bytes(16))
         code = self._objection(number)
         if code is not None:
             raise self._refused(number, code)
         name = self._gate.session_name()
-        self._gate.sessions.enter(name, self._user, key, now)
-        self.wire.send_ad(
-            admission(name, self._gate.valid_commands(self._user, key is not None), self._user)
-        )
+        self._gate.sessions.enter(name, self._user, cipher, now)
+        valid = self._gate.valid_commands(self._user, self.wire.sealed)
+        self.wire.send_ad(admission(name, valid, self._user))
         return self._command(number, ad, None)
 
     # --- what is answered here -----------------------------------------------------------------
@@ -217,16 +214,14 @@ class ServerConnection:
             tested = ad.get("authcommand")
             passes = type(tested) is int and self._objection(tested) is None
             self.wire.send_ad({"AuthorizationSucceeded": passes})
-        if number in (DC_AUTHENTICATE, DC_NOP, DC_SEC_QUERY) or number in NOP_LEVEL:
+        if number in _ANSWERED_HERE:
             return None
         return Command(number, self._user, payload)
 
     def _objection(self, number: int) -> str | None:
-        if number == DC_AUTHENTICATE:
+        if number == DC_AUTHENTICATE or self._gate.admits(number, self._user):
             return None
-        if not self._gate.knows(number):
-            return CMD_NOT_FOUND
-        return None if self._gate.admits(number, self._user) else DENIED
+        return DENIED if self._gate.knows(number) else CMD_NOT_FOUND
 
     def _refused(self, number: int, code: str) -> Refused:
         self.wire.send_ad(refusal(code))

@@ -1,4 +1,4 @@
-"""Sessions that clients may resume: who it was, and the key.
+"""Sessions that clients may resume: who it was, and the cipher with its key.
 
 Bounded in number and time; the oldest goes first. Time is an argument everywhere.
 """
@@ -9,14 +9,16 @@ from collections import OrderedDict
 
 from attrs import define
 
+from plugin.snake.cedar.crypt import Cipher
+
 
 @define
 class Session:
-    """What was agreed on; `key` is None where packets are not sealed."""
+    """What was agreed on; `cipher` is None where packets are not sealed."""
 
     name: str
     user: str
-    key: bytes | None
+    cipher: Cipher | None
     expires: float
 
 
@@ -36,9 +38,9 @@ class SessionCache:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def enter(self, name: str, user: str, key: bytes | None, now: float) -> Session:
+    def enter(self, name: str, user: str, cipher: Cipher | None, now: float) -> Session:
         """Keep a new session."""
-        session = Session(name, user, key, now + self._duration)
+        session = Session(name, user, cipher, now + self._duration)
         self._sessions[name] = session
         while len(self._sessions) > self._most:
             self._sessions.popitem(last=False)

@@ -20,8 +20,8 @@ from plugin.snake.cedar.errors import PayloadError
 from plugin.snake.cedar.lines import MAX_STRING, Entries, joined_ad, plain_line, remembered_ad
 from plugin.snake.classads import old
 from plugin.snake.classads.convert import checked_text
-from plugin.snake.classads.nodes import Expression, Literal
-from plugin.snake.classads.values import INTEGER_MAX, INTEGER_MIN, ClassAdException
+from plugin.snake.classads.nodes import Expression
+from plugin.snake.classads.values import ClassAdException
 
 _INTEGER = struct.Struct(">q")
 _MANTISSA = 0x7FFFFFFF
@@ -41,6 +41,8 @@ class MessageReader:
         sized: strings have their length before them.
     """
 
+    __slots__ = ("_at", "_data", "_sized")
+
     def __init__(self, data: bytes, sized: bool = False) -> None:
         self._data = data
         self._at = 0
@@ -53,11 +55,14 @@ class MessageReader:
 
     def integer(self) -> int:
         """Read an int."""
-        if self.left < 8:
-            raise PayloadError(f"an int wanted, and the message ends after {self.left} bytes")
-        (number,) = _INTEGER.unpack_from(self._data, self._at)
+        try:
+            number: int = _INTEGER.unpack_from(self._data, self._at)[0]
+        except struct.error:
+            raise PayloadError(
+                f"an int wanted, and the message ends after {self.left} bytes"
+            ) from None
         self._at += 8
-        return int(number)
+        return number
 
     def real(self) -> float:
         """Read a real; what is lost on the way is CEDAR's."""
@@ -118,31 +123,31 @@ class MessageReader:
         Raises:
             PayloadError: it ends too early, or an attribute is none.
         """
-        if self.left <= _WHOLE:
+        if len(self._data) - self._at <= _WHOLE:
             entries, read = _whole_ad(self._data[self._at :], limit, self._sized)
             self._at += read
             return dict(entries)
         return self._ad(limit)
 
     def _ad(self, limit: int) -> dict[str, tuple[str, Expression]]:
-        return {key: (name, expression) for key, name, expression in self._attributes(limit)}
-
-    def _attributes(self, limit: int) -> list[tuple[str, str, Expression]]:
-        count = self.integer()
-        if not 0 <= count <= min(limit, self.left):
-            raise PayloadError(f"an ad cannot have {count} attributes here")
+        lines = self._lines(limit)
         try:
-            return [old.attribute(raw) for raw in self._lines(count)]
+            return old.ad(lines)
         except (ClassAdException, RecursionError) as error:
             raise PayloadError(f"an attribute cannot be read: {error}") from error
 
-    def _lines(self, count: int) -> list[bytes]:
-        """Read so many strings and the two that follow them in an ad."""
+    def _lines(self, limit: int) -> list[bytes]:
+        """Read the strings of an ad, at most so many, and the two that follow them."""
+        count = self.integer()
+        if not 0 <= count <= limit or count > self.left:
+            raise PayloadError(f"an ad cannot have {count} attributes here")
         if not self._sized:
-            pieces = self._data[self._at :].split(b"\0", count + 2)
+            rest = self._data[self._at :]
+            pieces = rest.split(b"\0", count + 2)
             if len(pieces) < count + 3:
                 raise PayloadError("an ad wanted, and the message ends within it")
-            if _SECRET_FOLLOWS not in pieces and max(map(len, pieces[:-1])) <= MAX_STRING:
+            short = len(rest) <= MAX_STRING or max(map(len, pieces[:-1])) <= MAX_STRING
+            if short and _SECRET_FOLLOWS not in pieces:
                 self._at = len(self._data) - len(pieces[-1])
                 return pieces[:count]
         lines = [self._attribute_bytes() for _ in range(count)]
@@ -156,13 +161,12 @@ class MessageReader:
 
     def literal_ad(self) -> dict[str, object]:
         """Read an ad that negotiates: at most 100 constants, by lower-cased name."""
-        found: dict[str, object] = {}
         # not remembered as a whole: most hold a number that is used once
-        for key, name, expression in self._attributes(MAX_NEGOTIATED):
-            if type(expression) is not Literal:
-                raise PayloadError(f"{name} is no constant, and this ad may hold nothing else")
-            found[key] = expression.value
-        return found
+        lines = self._lines(MAX_NEGOTIATED)
+        try:
+            return old.constants(lines, len(self._data) <= _SHORT)
+        except (ClassAdException, RecursionError) as error:
+            raise PayloadError(f"an attribute cannot be read: {error}") from error
 
     def end(self) -> None:
         """Read the end of the message.
@@ -174,14 +178,14 @@ class MessageReader:
             raise PayloadError(f"the message has {self.left} bytes more than were asked for")
 
 
+_SHORT = 1024
+"""Bytes of a message whose negotiation is remembered line by line."""
 _WHOLE = 512
 """Bytes of an ad that is remembered as it was read."""
 
 
 @functools.lru_cache(maxsize=1024)
-def _whole_ad(
-    data: bytes, limit: int, sized: bool
-) -> tuple[dict[str, tuple[str, Expression]], int]:
+def _whole_ad(data: bytes, limit: int, sized: bool) -> tuple[Entries, int]:
     """Read an ad that short bytes begin with; tools send the same queries all the time."""
     reader = MessageReader(data, sized)
     entries = reader._ad(limit)
@@ -193,62 +197,60 @@ class MessageWriter:
 
     Args:
         sized: strings get their length before them, and private attributes may go.
+
+    Attributes:
+        gathered: the bytes so far.
     """
 
+    __slots__ = ("_sized", "gathered")
+
     def __init__(self, sized: bool = False) -> None:
-        self._parts: list[bytes] = []
+        self.gathered = bytearray()
         self._sized = sized
-        self.size = 0
 
     def take(self) -> bytes:
         """Give what was gathered, and begin anew."""
-        gathered = b"".join(self._parts)
-        self._parts, self.size = [], 0
+        gathered = bytes(self.gathered)
+        self.gathered.clear()
         return gathered
 
-    def mark(self) -> tuple[int, int]:
-        """Give what `rollback` needs to forget everything written from here on."""
-        return len(self._parts), self.size
-
-    def rollback(self, mark: tuple[int, int]) -> None:
-        """Forget what was written since a mark, unless it was taken meanwhile."""
-        if len(self._parts) >= mark[0]:
-            del self._parts[mark[0] :]
-            self.size = mark[1]
-
-    def _add(self, data: bytes) -> None:
-        self._parts.append(data)
-        self.size += len(data)
+    def rollback(self, size: int) -> None:
+        """Forget what was gathered after so many bytes."""
+        del self.gathered[size:]
 
     def integer(self, number: int) -> None:
         """Write an int; OverflowError if it needs more than 64 bits."""
-        if not INTEGER_MIN <= number <= INTEGER_MAX:
-            raise OverflowError("an int of more than 64 bits cannot travel")
-        self._add(_INTEGER.pack(number))
+        try:
+            self.gathered += _INTEGER.pack(number)
+        except struct.error:
+            raise OverflowError("an int of more than 64 bits cannot travel") from None
 
     def real(self, number: float) -> None:
         """Write a real; ValueError if it is no finite one."""
         if not math.isfinite(number):
             raise ValueError(f"CEDAR has no way to write the real {number}")
         mantissa, exponent = math.frexp(number)
-        self._add(_INTEGER.pack(int(mantissa * _MANTISSA)) + _INTEGER.pack(exponent))
+        self.gathered += _INTEGER.pack(int(mantissa * _MANTISSA)) + _INTEGER.pack(exponent)
 
     def raw(self, data: bytes) -> None:
         """Write bytes."""
-        self._add(_INTEGER.pack(len(data)) + data if self._sized else data)
+        self.gathered += _INTEGER.pack(len(data)) + data if self._sized else data
 
     def text(self, text: str) -> None:
         """Write a string; ValueError if it has a NUL or is too long."""
         raw = checked_text(text).encode("utf-8", "surrogateescape") + b"\0"
         if len(raw) > MAX_STRING:
             raise ValueError(f"a string of {len(raw)} bytes is over the {MAX_STRING} allowed")
-        self._add(_INTEGER.pack(len(raw)) + raw if self._sized else raw)
+        self.gathered += _INTEGER.pack(len(raw)) + raw if self._sized else raw
 
     def ad(self, entries: Entries) -> None:
         """Write an ad; private attributes stay here unless the connection is encrypted."""
-        self._add(remembered_ad(entries, self._sized))
+        self.gathered += remembered_ad(entries, self._sized)
 
     def python_ad(self, values: Mapping[str, bool | int | str]) -> None:
         """Write an ad of plain values under plain names, as negotiation does."""
-        lines = [plain_line(name, value) for name, value in values.items()]
-        self._add(joined_ad(lines, self._sized))
+        self.lines([plain_line(name, value) for name, value in values.items()])
+
+    def lines(self, lines: list[bytes]) -> None:
+        """Write an ad of these lines, each with its NUL."""
+        self.gathered += joined_ad(lines, self._sized)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from plugin.snake.cedar.crypt import Opener, Sealer
+from plugin.snake.cedar.crypt import Cipher, Opener, Sealer
 from plugin.snake.cedar.framing import MAX_MESSAGE, PacketReader, PacketWriter
 from plugin.snake.cedar.values import MessageReader, MessageWriter
 
@@ -17,20 +17,21 @@ class Wire:
 
     Args:
         max_message: bytes that a message of the peer may have.
+
+    Attributes:
+        sealed: whether packets are encrypted from here on.
+        feed: takes bytes from the peer.
     """
+
+    __slots__ = ("_agreed", "_incoming", "_outgoing", "_to_send", "feed", "sealed")
 
     def __init__(self, max_message: int = MAX_MESSAGE) -> None:
         self._incoming = PacketReader(max_message)
         self._outgoing = PacketWriter()
-        self._to_send: list[bytes] = []
-        self._agreed: tuple[bytes, bytes] | None = None
-
-    @property
-    def sealed(self) -> bool:
-        """Whether packets are encrypted by now."""
-        if self._agreed is not None:
-            self._begin_sealing()
-        return self._outgoing.seal is not None
+        self._to_send = b""
+        self.feed = self._incoming.feed
+        self._agreed: tuple[Cipher, bytes] | None = None
+        self.sealed = False
 
     @property
     def started(self) -> bool:
@@ -47,25 +48,24 @@ class Wire:
         """How many bytes wait in all, of packets that are finished and of others."""
         return self._incoming.held
 
-    def feed(self, data: bytes) -> None:
-        """Take bytes from the peer."""
-        self._incoming.feed(data)
-
     def message(self) -> MessageReader | None:
         """Give the next whole message, if there is one."""
-        sealed = self.sealed
+        if self._agreed is not None:
+            self._begin_sealing()
         message = self._incoming.message()
-        return None if message is None else MessageReader(message, sealed)
+        return None if message is None else MessageReader(message, self.sealed)
 
     def writer(self) -> MessageWriter:
         """Give what the values of a message are gathered in."""
+        if self._agreed is not None:
+            self._begin_sealing()
         return MessageWriter(self.sealed)
 
     def send(self, values: MessageWriter, last: bool = True) -> None:
         """Send what was gathered, and begin the next message if it is the last of this."""
         if self._agreed is not None:
             self._begin_sealing()
-        self._to_send.append(self._outgoing.packets(values.take(), last))
+        self._to_send += self._outgoing.packets(values.take(), last)
 
     def send_ad(self, values: Mapping[str, bool | int | str]) -> None:
         """Send a message of one ad."""
@@ -87,23 +87,23 @@ class Wire:
 
     def data_to_send(self) -> bytes:
         """Give the bytes that are to go to the peer, once."""
-        data = b"".join(self._to_send)
-        self._to_send.clear()
+        data, self._to_send = self._to_send, b""
         return data
 
-    def seal(self, key: bytes, vector: bytes) -> None:
+    def seal(self, cipher: Cipher, vector: bytes) -> None:
         """Encrypt from here on, in both directions.
 
         Args:
-            key: the session's.
+            cipher: the session's.
             vector: 16 fresh random bytes.
         """
-        # made ready when it is first needed: the peer waits for what was said until now
-        self._agreed = key, vector
+        # made ready with the next message: the peer waits for what was said until now
+        self._agreed = cipher, vector
+        self.sealed = True
 
     def _begin_sealing(self) -> None:
         assert self._agreed is not None
-        (key, vector), self._agreed = self._agreed, None
+        (cipher, vector), self._agreed = self._agreed, None
         sent, received = self._outgoing.digest(), self._incoming.digest()
-        self._outgoing.seal = Sealer(key, vector, sent + received)
-        self._incoming.seal = Opener(key, received + sent)
+        self._outgoing.seal = Sealer(cipher, vector, sent + received)
+        self._incoming.seal = Opener(cipher, received + sent)

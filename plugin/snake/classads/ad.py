@@ -97,12 +97,14 @@ class ClassAd(MutableMapping[str, Any]):
 
     def __init__(self, input: str | Mapping[str, Any] | None = None) -> None:
         self.attributes: dict[str, tuple[str, Expression]] = {}
+        if input is None:
+            return
         if isinstance(input, str):
             self.attributes.update(parse_record(input, whole=False)[0].attributes)
         elif isinstance(input, Mapping):
             for name, value in input.items():
                 self[name] = value
-        elif input is not None:
+        else:
             raise TypeError("input must be None, str, or dict")
 
     @classmethod
@@ -128,10 +130,9 @@ class ClassAd(MutableMapping[str, Any]):
             lowered, entry = _short_entry(key, value)
         else:
             lowered, entry = _key(key), (key, expression_of(value))
-        known = self.attributes.get(lowered)
-        if known is not None and known[0] != key:
-            entry = known[0], entry[1]
-        self.attributes[lowered] = entry
+        known = self.attributes.setdefault(lowered, entry)
+        if known is not entry:
+            self.attributes[lowered] = entry if known[0] == key else (known[0], entry[1])
 
     def __delitem__(self, key: str) -> None:
         self._entry(key)

@@ -5,9 +5,10 @@ innermost to the outermost; looking up a name goes outwards, and from the outerm
 to the other ad of it. An attribute that is being computed already, and so depends on itself, is
 UNDEFINED, as in the original.
 
-An ad from a stranger is evaluated in the daemon's only thread, so work is bounded: lookups and
-calls draw on a budget shared by all scopes of one evaluation, depth is Python's own, and a string
-may not grow over `MAX_TEXT`. What exceeds a bound is ERROR. Nothing in here raises.
+An ad from a stranger is evaluated in the daemon's only thread, so work is bounded: lookups,
+operators, calls and the data that they look at draw on a budget shared by all scopes of one
+evaluation, depth is Python's own, and a string may not grow over `MAX_TEXT`. What exceeds a bound
+is ERROR. Nothing in here raises.
 """
 
 from __future__ import annotations
@@ -31,7 +32,13 @@ from plugin.snake.classads.nodes import (
 from plugin.snake.classads.values import ERROR, UNDEFINED
 
 MAX_STEPS = 100_000
-"""Lookups and calls in one evaluation; at some microseconds each, well under a second."""
+"""Steps of one evaluation; at some microseconds each, well under a second.
+
+A lookup, an operator, a call and an item of a list that is computed are one each, and so are 16
+characters that a function takes or gives, 1024 that are compared, and 100 ways of a search.
+"""
+TAKEN, COMPARED = 16, 1024
+"""Characters that are a step."""
 MAX_TEXT = 1024 * 1024
 """Characters of a string that an expression may build."""
 
@@ -48,9 +55,9 @@ class Budget:
     def __init__(self, steps: int = MAX_STEPS) -> None:
         self.left = steps
 
-    def spend(self) -> None:
-        """Take one step, or raise BudgetExceeded."""
-        self.left -= 1
+    def spend(self, steps: int = 1) -> None:
+        """Take so many steps, or raise BudgetExceeded."""
+        self.left -= steps
         if self.left < 0:
             raise BudgetExceeded
 
@@ -122,6 +129,7 @@ class ListValue:
 
     def values(self) -> list[Any]:
         """Compute every item."""
+        self.scope.budget.spend(len(self.items))
         return [evaluate(item, self.scope) for item in self.items]
 
 
@@ -175,17 +183,26 @@ def _member(holder: Any, key: str) -> Any:
 
 
 def _unary(node: Unary, scope: Scope) -> Any:
+    scope.budget.spend()
     value = evaluate(node.operand, scope)
     return value if node.operator == "(" else operators.unary(node.operator, value)
 
 
 def _binary(node: Binary, scope: Scope) -> Any:
+    scope.budget.spend()
     sign = node.operator
     if sign == "&&" or sign == "||":
         return _logical(node, scope, sign == "||")
     left, right = evaluate(node.left, scope), evaluate(node.right, scope)
     if sign == "[":
         return _subscript(left, right)
+    return compared(sign, left, right, scope.budget)
+
+
+def compared(sign: str, left: Any, right: Any, budget: Budget) -> Any:
+    """Compute a binary operator, at the cost of the strings that it compares."""
+    if type(left) is str and type(right) is str:
+        budget.spend((len(left) + len(right)) // COMPARED)
     return operators.binary(sign, left, right)
 
 
@@ -214,6 +231,7 @@ def _subscript(holder: Any, index: Any) -> Any:
 
 
 def _choice(node: Choice, scope: Scope) -> Any:
+    scope.budget.spend()
     value = evaluate(node.condition, scope)
     if node.then is None:
         return evaluate(node.otherwise, scope) if value is UNDEFINED else value
@@ -229,7 +247,10 @@ def _call(node: Call, scope: Scope) -> Any:
     if function is None:
         return ERROR
     result = function(node.arguments, scope)
-    return ERROR if type(result) is str and len(result) > MAX_TEXT else result
+    if type(result) is not str:
+        return result
+    scope.budget.spend(len(result) // TAKEN)
+    return ERROR if len(result) > MAX_TEXT else result
 
 
 _WAYS: dict[type[Expression], Callable[[Any, Scope], Any]] = {

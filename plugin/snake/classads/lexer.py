@@ -42,13 +42,28 @@ class Token(NamedTuple):
     end: int
 
 
-def tokens(text: str, start: int = 0) -> Iterator[Token]:
+class Allowance:
+    """How many words and signs may still be read, of one text or of several together."""
+
+    __slots__ = ("_left", "_most")
+
+    def __init__(self, most: int = MAX_TOKENS) -> None:
+        self._left = self._most = most
+
+    def spend(self, words: int = 1) -> None:
+        """Count some; ClassAdException if those are too many."""
+        self._left -= words
+        if self._left < 0:
+            raise ClassAdException(f"longer than {self._most} words and signs")
+
+
+def tokens(text: str, start: int = 0, allowance: Allowance | None = None) -> Iterator[Token]:
     """Split a text into tokens, the last of which has the kind `end` and is repeated for ever.
 
     Raises:
-        ClassAdException: at a character that begins no token, or after `MAX_TOKENS`.
+        ClassAdException: at a character that begins no token, or after all that is allowed.
     """
-    position, left = start, MAX_TOKENS
+    position, allowance = start, allowance or Allowance()
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
@@ -57,9 +72,7 @@ def tokens(text: str, start: int = 0) -> Iterator[Token]:
             )
         if match.lastgroup != "space":
             _refuse_joined(text, match)
-            left -= 1
-            if left < 0:
-                raise ClassAdException(f"longer than {MAX_TOKENS} words and signs")
+            allowance.spend()
             yield Token(str(match.lastgroup), match.group(), position, match.end())
         position = match.end()
     while True:

@@ -89,3 +89,21 @@ class Record(Expression):
     """`[ a = 1; b = 2 ]`."""
 
     attributes: Attributes
+
+
+def children(node: Expression) -> tuple[Expression, ...]:
+    """Give the expressions directly inside one."""
+    match node:
+        case Unary():
+            return (node.operand,)
+        case Binary():
+            return (node.left, node.right)
+        case Choice():
+            return tuple(part for part in (node.condition, node.then, node.otherwise) if part)
+        case Call():
+            return node.arguments
+        case ListOf():
+            return node.items
+        case Record():
+            return tuple(entry[1] for entry in node.attributes.values())
+    return ()

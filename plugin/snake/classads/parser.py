@@ -6,7 +6,7 @@ ends in an error and not in a crash of the interpreter.
 
 from __future__ import annotations
 
-from plugin.snake.classads.lexer import Token, integer_of, tokens, unescaped
+from plugin.snake.classads.lexer import Allowance, Token, integer_of, tokens, unescaped
 from plugin.snake.classads.nodes import (
     Binary,
     Call,
@@ -35,13 +35,17 @@ _CHOICE, _PREFIX = 1, 20
 _CONSTANTS = {"true": True, "false": False, "undefined": UNDEFINED, "error": ERROR}
 
 
-def parse_expression(text: str) -> Expression:
+def parse_expression(text: str, allowance: Allowance | None = None) -> Expression:
     """Read a whole text as one expression in the new syntax.
+
+    Args:
+        text: the expression.
+        allowance: the words that may be read, if not `MAX_TOKENS`.
 
     Raises:
         ClassAdException: with the place where the text stopped making sense.
     """
-    parser = _Parser(text)
+    parser = _Parser(text, allowance=allowance)
     result = parser.expression(0)
     parser.finish()
     return result
@@ -67,8 +71,8 @@ def parse_record(text: str, start: int = 0, whole: bool = True) -> tuple[Record,
 
 
 class _Parser:
-    def __init__(self, text: str, start: int = 0) -> None:
-        self._tokens = tokens(text, start)
+    def __init__(self, text: str, start: int = 0, allowance: Allowance | None = None) -> None:
+        self._tokens = tokens(text, start, allowance)
         # only as far as it was looked at: what stands behind an ad is the next one's
         self._ahead: list[Token] = []
         self._depth = 0

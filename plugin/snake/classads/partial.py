@@ -11,35 +11,16 @@ from plugin.snake.classads.nodes import (
     Attributes,
     Binary,
     Call,
-    Choice,
     Expression,
     ListOf,
     Literal,
-    Record,
     Reference,
     Unary,
+    children,
 )
 from plugin.snake.classads.unparse import new_text
 
 _PLACES = frozenset({"my", "self", "target", "parent", "root", "toplevel"})
-
-
-def children(node: Expression) -> tuple[Expression, ...]:
-    """Give the expressions directly inside one."""
-    match node:
-        case Unary():
-            return (node.operand,)
-        case Binary():
-            return (node.left, node.right)
-        case Choice():
-            return tuple(part for part in (node.condition, node.then, node.otherwise) if part)
-        case Call():
-            return node.arguments
-        case ListOf():
-            return node.items
-        case Record():
-            return tuple(entry[1] for entry in node.attributes.values())
-    return ()
 
 
 def _needed(node: Expression) -> Iterator[Reference]:

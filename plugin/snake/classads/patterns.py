@@ -14,8 +14,10 @@ import re
 _PART = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(|\)|\||[*+]|\{\d*,\d*\}", re.DOTALL)
 """What matters of a pattern: escapes and sets are passed over, groups and repetitions count."""
 _MAX_LENGTH = 1000
-_MAX_STEPS = 30_000_000
-"""Ways to share a text among repetitions that are still tried; about a second."""
+_MAX_WAYS = 10_000_000
+"""Ways to share a text among repetitions that are still tried; about a third of a second."""
+_STEP = 100
+"""Ways that are a step of an evaluation."""
 
 
 class Pattern:
@@ -45,7 +47,15 @@ class Pattern:
 
     def is_quick(self, text: str) -> bool:
         """Tell whether a search in a text takes a bounded time."""
-        return math.comb(len(text) + self._choices, self._choices) <= _MAX_STEPS
+        return self._ways(text) <= _MAX_WAYS
+
+    def cost(self, text: str) -> int:
+        """Give the steps of a search; none where it is not quick, and so not done."""
+        ways = self._ways(text)
+        return ways // _STEP if ways <= _MAX_WAYS else 0
+
+    def _ways(self, text: str) -> int:
+        return math.comb(len(text) + self._choices, self._choices)
 
 
 def _repetitions(text: str) -> int | None:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 from typing import Protocol as Shape
-from typing import cast
 
 from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol
@@ -80,7 +80,8 @@ class CommandConnection(Protocol):
 
     def connectionMade(self) -> None:
         """Begin, unless there are too many."""
-        self._transport: Connected = cast(Connected, self.transport)
+        transport: Any = self.transport
+        self._transport: Connected = transport
         self._peer = getattr(self._transport.getPeer(), "host", "127.0.0.1")
         if not self._daemon.connected(self):
             self._transport.abortConnection()
@@ -116,8 +117,9 @@ class CommandConnection(Protocol):
         # it refers to this, and what refers to itself waits for the garbage collector
         self._overdue = _nothing
         self._daemon.disconnected(self)
-        self._daemon.grown(-self.held)
-        self.held = 0
+        if self.held:
+            self._daemon.grown(-self.held)
+            self.held = 0
         if self._run is not None:
             self._run.peer_left()
 
@@ -141,26 +143,20 @@ class CommandConnection(Protocol):
     def _serve(self) -> None:
         self._serving = True
         try:
-            self._serve_all()
+            while self._run is None and not self._closed:
+                command = self._server.next_command(self._daemon.clock.seconds())
+                self._flush()
+                if command is None:
+                    break
+                self._begin(command)
+        except Refused as refusal:
+            what = "PERMISSION DENIED to" if refusal.code.startswith(DENIED) else "refused"
+            self._daemon.log.line(f"{what} {self._peer}: {refusal}")
+            self._close()
+        except CedarError as error:
+            self._break_off(str(error))
         finally:
             self._serving = False
-
-    def _serve_all(self) -> None:
-        while self._run is None and not self._closed:
-            try:
-                command = self._server.next_command(self._daemon.clock.seconds())
-            except Refused as refusal:
-                what = "PERMISSION DENIED to" if refusal.code.startswith(DENIED) else "refused"
-                self._daemon.log.line(f"{what} {self._peer}: {refusal}")
-                self._close()
-                return
-            except CedarError as error:
-                self._break_off(str(error))
-                return
-            self._flush()
-            if command is None:
-                return
-            self._begin(command)
 
     def _begin(self, command: Command) -> None:
         log = self._daemon.log

@@ -92,7 +92,7 @@ class SnakeDaemon:
         self._code: Code
         self._poller: Poller | None = None
         self._updates: AdUpdates | None = None
-        self._authority = Authority(lambda: self.genus)
+        self._authority = Authority()
 
     # --- life ----------------------------------------------------------------------------------
 
@@ -171,6 +171,7 @@ class SnakeDaemon:
 
     def _take_over(self, genus: Genus, code: Code) -> None:
         self.genus, self._code = genus, code
+        self._authority.take_over(genus)
         self.log.debug, self.log.file = genus.debug, genus.log_file
         for warning in genus.warnings:
             self.log.line(f"WARNING: {warning}")

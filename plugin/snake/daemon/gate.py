@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import secrets
 import time
 from collections.abc import Callable
-
-from attrs import define, field
 
 from plugin.snake.cedar.authentication import IFileWitness
 from plugin.snake.cedar.commands import (
@@ -33,14 +32,32 @@ _LEVEL_OF_OURS = {
 }
 
 
-@define
 class Authority:
-    """What every peer of a daemon shares."""
+    """What every peer of a daemon shares; `take_over` says of which genus."""
 
-    genus: Callable[[], Genus]
-    sessions: SessionCache = field(factory=SessionCache)
-    _count: itertools.count[int] = field(factory=itertools.count)
-    _pool: bytes = b""
+    genus: Genus
+    admits: Callable[[int, str, str], bool]
+    """Tells whether a user at an address may run a command."""
+
+    def __init__(self) -> None:
+        self.sessions = SessionCache()
+        self._levels: dict[int, str] = {}
+        self.policies: dict[int, Policy] = {}
+        self._count = itertools.count()
+        self._pool, self._drawn = b"", 0
+
+    def take_over(self, genus: Genus) -> None:
+        """Let a genus decide from here on."""
+        self.genus = genus
+        table = {number: entry.level for number, entry in genus.table.items()}
+        self._levels = {**_LEVEL_OF_OURS, **table}
+        self.policies = {number: genus.policies.of(level) for number, level in self._levels.items()}
+        # the same few ask all the time, and what was decided holds until another genus decides
+        self.admits = functools.lru_cache(maxsize=4096)(self._admits)
+
+    def _admits(self, number: int, user: str, address: str) -> bool:
+        level = self.level(number)
+        return level is not None and self.genus.rules.admits(level, user, address)
 
     def session_name(self) -> str:
         """Give a name that no session ever had."""
@@ -49,15 +66,14 @@ class Authority:
 
     def random_bytes(self, count: int) -> bytes:
         """Give bytes that nobody can guess, and none of them twice."""
-        if len(self._pool) < count:
-            self._pool = secrets.token_bytes(4096)
-        drawn, self._pool = self._pool[:count], self._pool[count:]
-        return drawn
+        self._drawn += count
+        if self._drawn > len(self._pool):
+            self._pool, self._drawn = secrets.token_bytes(4096), count
+        return self._pool[self._drawn - count : self._drawn]
 
     def level(self, number: int) -> str | None:
         """Give the level that a command needs; None if there is no such command."""
-        entry = self.genus().table.get(number)
-        return _LEVEL_OF_OURS.get(number) if entry is None else entry.level
+        return self._levels.get(number)
 
 
 class PeerGate:
@@ -68,6 +84,8 @@ class PeerGate:
         address: the peer's IP address.
         host: address and port that it called.
     """
+
+    __slots__ = ("_address", "_authority", "_host", "sessions")
 
     def __init__(self, authority: Authority, address: str, host: tuple[str, int]) -> None:
         self._authority = authority
@@ -83,7 +101,7 @@ class PeerGate:
     def policy(self, number: int) -> Policy:
         """Give what is wanted of a session in which a command comes."""
         authority = self._authority
-        return authority.genus().policies.of(authority.level(number))
+        return authority.policies.get(number, authority.genus.policies.default)
 
     def knows(self, number: int) -> bool:
         """Tell whether there is such a command."""
@@ -91,9 +109,7 @@ class PeerGate:
 
     def admits(self, number: int, user: str) -> bool:
         """Tell whether that user may run it from this address."""
-        level = self._authority.level(number)
-        rules = self._authority.genus().rules
-        return level is not None and rules.admits(level, user, self._address)
+        return self._authority.admits(number, user, self._address)
 
     def valid_commands(self, user: str, sealed: bool) -> str:
         """Give the numbers of what that user may run in a session, which may be sealed.
@@ -101,7 +117,7 @@ class PeerGate:
         Not the question whether a command would pass: a client that finds it here asks within the
         session of another command, and then does not find the answer.
         """
-        known = {*self._authority.genus().table, *_LEVEL_OF_OURS} - {DC_SEC_QUERY}
+        known = {*self._authority.genus.table, *_LEVEL_OF_OURS} - {DC_SEC_QUERY}
         # clients take a session for what it is said to be good for, and do not ask a second time
         return ",".join(
             str(number)

@@ -75,17 +75,19 @@ class Stream:
         self._protocol = protocol
         self._waiting = bytearray()
         self._producer: IPushProducer | None = None
-        self._pausing = self._lost = False
+        self._pausing = self._resting = self._lost = False
 
     def begin(self) -> None:
         """Tell the protocol, and read."""
         self._protocol.makeConnection(self)
-        if not self._lost:
+        if self._lost:
+            return
+        # the client speaks first, and mostly has by now: it is answered before it is watched
+        failed = self.doRead()
+        if failed is not None:
+            self.connectionLost(Failure(cast(ConnectionDone, failed)))
+        elif not self._resting and self.fileno() != -1:
             self._reactor.addReader(self)
-            # the client speaks first, and mostly has by now
-            failed = self.doRead()
-            if failed is not None and not self._lost:
-                self.connectionLost(Failure(cast(ConnectionDone, failed)))
 
     # --- what the protocol asks ----------------------------------------------------------------
 
@@ -143,10 +145,12 @@ class Stream:
 
     def pauseProducing(self) -> None:
         """Read no more for now."""
+        self._resting = True
         self._reactor.removeReader(self)
 
     def resumeProducing(self) -> None:
         """Read again."""
+        self._resting = False
         if not self._lost:
             self._reactor.addReader(self)
 

@@ -29,7 +29,7 @@ def write(value: Any, writer: MessageWriter) -> None:
         TypeError: nothing of that type travels.
         OverflowError, ValueError: this value does not.
     """
-    put = _WRITERS.get(type(value))
+    put = WRITERS.get(type(value))
     if put is None:
         put = _write_ad if is_ad(value) else _inherited(value)
     put(writer, value)
@@ -41,18 +41,19 @@ def _write_ad(writer: MessageWriter, value: Any) -> None:
     writer.ad(node.attributes)
 
 
-_WRITERS: dict[type, Callable[[MessageWriter, Any], None]] = {
-    bool: lambda writer, value: writer.integer(int(value)),
-    int: lambda writer, value: writer.integer(value),
-    float: lambda writer, value: writer.real(value),
-    str: lambda writer, value: writer.text(value),
-    bytes: lambda writer, value: writer.raw(value),
+WRITERS: dict[type, Callable[[MessageWriter, Any], None]] = {
+    bool: MessageWriter.integer,
+    int: MessageWriter.integer,
+    float: MessageWriter.real,
+    str: MessageWriter.text,
+    bytes: MessageWriter.raw,
     ClassAd: lambda writer, value: writer.ad(value.attributes),
 }
+"""How an item is written whose type is one of these; `write` knows what else travels."""
 
 
 def _inherited(value: Any) -> Callable[[MessageWriter, Any], None]:
-    for kind, put in _WRITERS.items():
+    for kind, put in WRITERS.items():
         if isinstance(value, kind):
             return put
     raise TypeError(
@@ -83,8 +84,8 @@ def read(wanted: Any, reader: MessageReader) -> Any:
 
 _READERS: dict[type, Callable[[MessageReader], Any]] = {
     bool: lambda reader: bool(reader.integer()),
-    int: lambda reader: reader.integer(),
-    float: lambda reader: reader.real(),
-    str: lambda reader: reader.text(),
+    int: MessageReader.integer,
+    float: MessageReader.real,
+    str: MessageReader.text,
     ClassAd: lambda reader: ClassAd.of(reader.ad()),
 }

@@ -74,18 +74,23 @@ class Reading:
         return tuple(self._values) if complete else None
 
     def _gather(self, wanted: tuple[Any, ...]) -> bool:
-        for item in wanted[len(self._values) :]:
+        values = self._values
+        for item in wanted[len(values) :]:
             if item is None:
-                self._values.append(None)
+                values.append(None)
                 continue
-            if self._message is None:
-                self._message = self._wire.message()
-            if self._message is None:
-                if self.gone:
-                    raise PeerGone("the peer closed the connection before its payload was complete")
+            message = self._message or self._next_message()
+            if message is None:
                 return False
-            self.awaits_payload = False
-            self._values.append(formats.read(item, self._message))
+            values.append(formats.read(item, message))
             if item is end_of_message:
                 self._message = None
         return True
+
+    def _next_message(self) -> MessageReader | None:
+        self._message = self._wire.message()
+        if self._message is not None:
+            self.awaits_payload = False
+        elif self.gone:
+            raise PeerGone("the peer closed the connection before its payload was complete")
+        return self._message

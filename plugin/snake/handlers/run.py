@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from enum import Enum
-from functools import partial
+from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
@@ -35,7 +35,9 @@ READ_WAIT = 20.0
 INLINE = 64
 """Steps that are taken in one turn of the event loop before others get theirs. A timeout of 0 is
 a step like others: a turn for each would cost more than all else that a short reply does."""
-_NOTHING = Request(None, None, None)
+_NOTHING: Request = (None, None, None)
+_WITH_NOTHING = None, None
+"""How a handler goes on that gets no payload and no error."""
 
 
 class _Phase(Enum):
@@ -75,15 +77,14 @@ class Run:
         self._timer: IDelayedCall | None = None
         self._deadline = math.inf
         self._request = _NOTHING
-        self._next: Callable[[], Request | None] | None = None
-        self._send_nothing = partial(steps.send, None)
+        self._next: tuple[Any, BaseException | None] | None = None
         self._looping = self._held = self._closing = False
 
     # --- what it is told -----------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin."""
-        self._resume(self._steps.start)
+        self._resume()
 
     def received(self) -> None:
         """The wire has new bytes."""
@@ -148,77 +149,78 @@ class Run:
 
     # --- resuming the handler ------------------------------------------------------------------
 
-    def _resume(self, advance: Callable[[], Request | None]) -> None:
+    def _resume(self, payload: Any = None, error: BaseException | None = None) -> None:
         """Let the handler go on; nested calls only note what comes next, to keep the stack flat."""
         self._phase = _Phase.RUNNING
-        self._next = advance
+        self._next = payload, error
         if self._looping:
             return
         self._looping = True
         for _ in range(INLINE):
             if self._next is None:
                 break
-            advance, self._next = self._next, None
-            self._step(advance)
+            (payload, error), self._next = self._next, None
+            self._step(payload, error)
         self._looping = False
         if self._closing:
             self.close()
         elif self._next is not None and self._phase is _Phase.RUNNING:
-            self._timer = self._clock.callLater(0, self._resume, self._next)
+            self._timer = self._clock.callLater(0, self._resume, *self._next)
 
-    def _step(self, advance: Callable[[], Request | None]) -> None:
+    def _step(self, payload: Any, error: BaseException | None) -> None:
         try:
-            request = advance()
+            request = self._steps.go_on(payload, error)
         except HandlerFailed as failure:
             self._end(failure.__cause__)
             return
         if request is None:
             self._end(None)
             return
-        if request.reply:
+        reply, timeout, formats = self._request = request
+        if reply:
             try:
                 if self._reading.gone:
                     raise PeerGone("the peer has closed the connection")
-                self._writing.write(request.reply)
-            except (TypeError, ValueError, OverflowError, PeerGone) as error:
-                self._next = partial(self._steps.throw, error)
+                self._writing.write(reply)
+            except (TypeError, ValueError, OverflowError, PeerGone) as mistake:
+                self._next = None, mistake
                 return
-        self._request = request
         if self._held:
             return
-        if request.formats is None and not request.timeout:
+        if formats is None and not timeout:
             # nothing to read and nothing to wait for: whatever `_wait` found, it would say this
-            self._next = self._send_nothing
+            self._next = _WITH_NOTHING
             return
         self._wait()
 
     def _fail(self, error: Exception) -> None:
-        self._resume(partial(self._steps.throw, error))
+        self._resume(error=error)
 
     # --- waiting and reading -------------------------------------------------------------------
 
     def _wait(self) -> None:
-        request, reading = self._request, self._reading
-        asks_first = request.reply is None and request.formats is not None
+        reply, timeout, formats = self._request
+        reading = self._reading
+        asks_first = reply is None and formats is not None
         if asks_first and reading.awaits_payload and not reading.readable:
             self._expect(PAYLOAD_WAIT, _Phase.PAYLOAD)
-        elif request.timeout is None or reading.readable:
+        elif timeout is None or reading.readable:
             self._begin_reading()
-        elif request.timeout == 0:
+        elif timeout == 0:
             # others get their turn after `INLINE` steps, see `_resume`
             self._timed_out()
         else:
             self._phase = _Phase.WAITING
-            self._timer = self._clock.callLater(request.timeout, self._timed_out)
+            self._timer = self._clock.callLater(timeout, self._timed_out)
 
     def _timed_out(self) -> None:
         self._timer = None
-        self._resume(self._send_nothing)
+        self._resume()
 
     def _begin_reading(self) -> None:
         self._cancel()
-        if self._request.formats is None:
-            self._resume(self._send_nothing)
+        if self._request[2] is None:
+            self._resume()
             return
         self._reading.begin()
         self._phase = _Phase.READING
@@ -226,14 +228,14 @@ class Run:
 
     def _read_on(self) -> None:
         try:
-            values = self._reading.read(self._request.formats or ())
+            values = self._reading.read(self._request[2] or ())
         except (PayloadError, TypeError, PeerGone) as error:
             self._cancel()
             self._fail(error)
             return
         if values is not None:
             self._cancel()
-            self._resume(partial(self._steps.send, values))
+            self._resume(values)
         elif self._deadline == math.inf:
             self._expect(READ_WAIT, _Phase.READING)
 

@@ -7,25 +7,19 @@ at that yield, where its traceback points to the right line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import Any, NamedTuple
+from collections.abc import Generator
+from typing import Any, TypeAlias
 
 _MOST_MISTAKES = 100
 """Wrong yields in a row after which a handler that catches our complaints is closed."""
 
 
-class Request(NamedTuple):
-    """What one yield asks for.
+Request: TypeAlias = tuple[tuple[Any, ...] | None, int | None, tuple[Any, ...] | None]
+"""What one yield asks for, as it was yielded.
 
-    Attributes:
-        reply: values to send, None for none.
-        timeout: seconds to wait until something can be read, None to read without waiting first.
-        formats: what to read, None for nothing.
-    """
-
-    reply: tuple[Any, ...] | None
-    timeout: int | None
-    formats: tuple[Any, ...] | None
+The reply, values to send, None for none; the timeout, seconds to wait until something can be read,
+None to read without waiting first; the formats, what to read, None for nothing.
+"""
 
 
 class HandlerFailed(Exception):
@@ -35,15 +29,13 @@ class HandlerFailed(Exception):
 class Steps:
     """One live generator."""
 
+    __slots__ = ("_generator",)
+
     def __init__(self, generator: Generator[Any, Any, Any]) -> None:
         self._generator = generator
 
-    def start(self) -> Request | None:
-        """Run up to the first yield; see `send`."""
-        return self._advance(self._generator.send, None)
-
-    def send(self, payload: Any) -> Request | None:
-        """Let the pending yield give a value, and run up to the next.
+    def go_on(self, payload: Any = None, error: BaseException | None = None) -> Request | None:
+        """Let the pending yield give a value, or raise, and run up to the next; None to begin.
 
         Returns:
             what it asks for; None once the generator has returned.
@@ -51,11 +43,21 @@ class Steps:
         Raises:
             HandlerFailed: it raised.
         """
-        return self._advance(self._generator.send, payload)
-
-    def throw(self, error: BaseException) -> Request | None:
-        """Let the pending yield raise, and run up to the next; see `send`."""
-        return self._advance(self._generator.throw, error)
+        generator = self._generator
+        for _ in range(_MOST_MISTAKES):
+            try:
+                yielded = generator.send(payload) if error is None else generator.throw(error)
+            except StopIteration:
+                return None
+            except Exception as raised:
+                raise HandlerFailed from raised
+            mistake = _mistake(yielded)
+            if mistake is None:
+                request: Request = yielded
+                return request
+            error = TypeError(mistake)
+        self.close()
+        raise HandlerFailed from TypeError("the handler keeps yielding what is no request")
 
     def close(self) -> BaseException | None:
         """End it; its `finally` blocks run. Gives what they raised, if anything."""
@@ -64,21 +66,6 @@ class Steps:
         except Exception as error:
             return error
         return None
-
-    def _advance(self, resume: Callable[[Any], Any], value: Any) -> Request | None:
-        for _ in range(_MOST_MISTAKES):
-            try:
-                yielded = resume(value)
-            except StopIteration:
-                return None
-            except Exception as error:
-                raise HandlerFailed from error
-            mistake = _mistake(yielded)
-            if mistake is None:
-                return Request(*yielded)
-            resume, value = self._generator.throw, TypeError(mistake)
-        self.close()
-        raise HandlerFailed from TypeError("the handler keeps yielding what is no request")
 
 
 def _mistake(yielded: Any) -> str | None:

@@ -30,7 +30,7 @@ class Writing:
     @property
     def unsent(self) -> int:
         """Bytes that were written and no `end_of_message` sent."""
-        return self._writer.size
+        return len(self._writer.gathered)
 
     def write(self, reply: tuple[Any, ...]) -> None:
         """Write the values of a reply, and send what is complete.
@@ -39,20 +39,22 @@ class Writing:
             TypeError, ValueError, OverflowError: one of them cannot travel.
         """
         writer = self._writer
-        mark = writer.mark()
+        kept = len(writer.gathered)
         try:
             for item in reply:
-                if item is end_of_message:
+                put = formats.WRITERS.get(type(item))
+                if put is not None:
+                    put(writer, item)
+                elif item is end_of_message:
+                    kept = 0
                     self._send(last=True)
-                    mark = writer.mark()
                 elif item is not None:
                     formats.write(item, writer)
-                    if writer.size >= PACKET_BODY:
-                        self._send(last=False)
-                        mark = writer.mark()
         except BaseException:
-            writer.rollback(mark)
+            writer.rollback(kept)
             raise
+        if len(writer.gathered) >= PACKET_BODY:
+            self._send(last=False)
 
     def _send(self, last: bool) -> None:
         self._wire.send(self._writer, last)

@@ -117,6 +117,8 @@ def evaluate_text(arguments: tuple[Expression, ...], scope: Scope) -> Any:
     value = evaluate(arguments[0], scope)
     if type(value) is not str:
         return ERROR if type(value) in (Value, AbsoluteTime, RelativeTime) else value
+    # nearly every character may be a word
+    scope.budget.spend(len(value))
     try:
         return evaluate(parse_expression(value), scope)
     except ClassAdException:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from plugin.snake.classads import operators
-from plugin.snake.classads.evaluate import ListValue, Scope, evaluate
+from plugin.snake.classads.evaluate import ListValue, Scope, compared, evaluate
 from plugin.snake.classads.functions.registry import eager, lazy, worst
 from plugin.snake.classads.nodes import Expression, Literal
 from plugin.snake.classads.values import ERROR, UNDEFINED
@@ -18,7 +18,8 @@ def _membership(name: str, sign: str, passes_undefined: bool) -> None:
             return UNDEFINED
         if isinstance(wanted, (ListValue, Scope)) or not isinstance(items, ListValue):
             return ERROR
-        return any(operators.binary(sign, wanted, item) is True for item in items.values())
+        budget = items.scope.budget
+        return any(compared(sign, wanted, item, budget) is True for item in items.values())
 
     eager(name, least=2, passes_undefined=passes_undefined, first=UNDEFINED)(run)
 
@@ -85,7 +86,8 @@ def _compare_each(name: str, least_one: bool) -> None:
         sign = _SYNONYMS.get(sign, sign)
         if sign not in _COMPARISONS or not isinstance(items, ListValue):
             return UNDEFINED if sign in _COMPARISONS and items is UNDEFINED else ERROR
-        results = [operators.binary(sign, item, wanted) for item in items.values()]
+        budget = items.scope.budget
+        results = [compared(sign, item, wanted, budget) for item in items.values()]
         if any(result is ERROR for result in results):
             return ERROR
         truths = [result is True for result in results]

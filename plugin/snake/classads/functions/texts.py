@@ -40,6 +40,8 @@ def join(*values: Any) -> Any:
         return ERROR
     separator = "" if values[0] is UNDEFINED else as_text(values[0])
     known = [as_text(item) for item in items if item is not UNDEFINED]
+    if sum(map(len, known)) + len(separator) * len(known) > MAX_TEXT:
+        return ERROR
     nothing = items or values[0] is UNDEFINED
     return UNDEFINED if nothing and not known else separator.join(known)
 
@@ -115,12 +117,18 @@ def pattern_of(pattern: Any, options: Any = "") -> Pattern | None:
     return compiled(f"^(?:{pattern})$" if whole else pattern, options)
 
 
+def search_cost(pattern: Any, text: Any, options: Any = "") -> int:
+    """Give the steps of looking for a pattern in a text."""
+    found = pattern_of(pattern, options)
+    return 0 if found is None or type(text) is not str else found.cost(text)
+
+
 def _searched(pattern: Pattern, text: str) -> Any:
     """Give the match or None; ERROR where looking for it could take too long."""
     return pattern.search(text) if pattern.is_quick(text) else ERROR
 
 
-@eager("regexp", least=2, most=3)
+@eager("regexp", least=2, most=3, cost=search_cost)
 def regexp(pattern: Any, text: Any, options: Any = "") -> Any:
     """Whether a pattern is found in a text."""
     found = pattern_of(pattern, options)
@@ -138,6 +146,8 @@ def regexp_member(pattern: Any, items: Any, options: Any = "") -> Any:
         return ERROR
     seen: Any = False
     for value in items.values():
+        if type(value) is str:
+            items.scope.budget.spend(found.cost(value))
         match = _searched(found, value) if type(value) is str else value
         if match is UNDEFINED:
             seen = seen if seen is ERROR else UNDEFINED
@@ -148,7 +158,7 @@ def regexp_member(pattern: Any, items: Any, options: Any = "") -> Any:
     return seen
 
 
-@eager("regexps", least=3, most=4)
+@eager("regexps", least=3, most=4, cost=lambda p, t, _, o="": search_cost(p, t, o))
 def regexps(pattern: Any, text: Any, template: Any, options: Any = "") -> Any:
     r"""A template with `\0` to `\9` replaced by what was found; `""` if nothing was."""
     found = pattern_of(pattern, options)
@@ -160,8 +170,11 @@ def regexps(pattern: Any, text: Any, template: Any, options: Any = "") -> Any:
     return filled(template, match)
 
 
-def filled(template: str, match: re.Match[str]) -> str:
-    r"""Replace `\0` to `\9` in a template by the groups of a match."""
+def filled(template: str, match: re.Match[str]) -> Any:
+    r"""Replace `\0` to `\9` in a template by the groups of a match; ERROR if that is too long."""
+    references = len(_REFERENCE.findall(template))
+    if len(template) + references * len(match.group()) > MAX_TEXT:
+        return ERROR
 
     def group(reference: re.Match[str]) -> str:
         number = int(reference.group(1))

@@ -85,7 +85,14 @@ _relation("stringListsIntersect", False, _meet, alone=False)
 _relation("stringListsIIntersect", True, _meet, alone=False)
 
 
-@eager("stringList_regexpMember", least=2, most=4)
+def _search_cost(pattern: Any, text: Any, separators: Any = ", ", options: Any = "") -> int:
+    found = pattern_of(pattern, options)
+    if found is None or type(text) is not str or type(separators) is not str:
+        return 0
+    return sum(map(found.cost, words(text, separators)))
+
+
+@eager("stringList_regexpMember", least=2, most=4, cost=_search_cost)
 def string_list_regexp_member(
     pattern: Any, text: Any, separators: Any = ", ", options: Any = ""
 ) -> Any:
@@ -110,11 +117,16 @@ def _version(text: str) -> list[tuple[int, int]]:
     return parts
 
 
+def _version_cost(*values: Any) -> int:
+    """A part of a version, which may be one character, is a step."""
+    return sum(len(value) for value in values if type(value) is str)
+
+
 def _versions(name: str, holds: Callable[[Any, Any], bool]) -> None:
     def run(left: Any, right: Any) -> Any:
         return holds(_version(as_text(left)), _version(as_text(right)))
 
-    eager(name, least=2, first=UNDEFINED)(run)
+    eager(name, least=2, first=UNDEFINED, cost=_version_cost)(run)
 
 
 _versions("versionGT", lambda left, right: left > right)
@@ -124,14 +136,14 @@ _versions("versionLE", lambda left, right: left <= right)
 _versions("versionEQ", lambda left, right: left == right)
 
 
-@eager("versioncmp", least=2, first=UNDEFINED)
+@eager("versioncmp", least=2, first=UNDEFINED, cost=_version_cost)
 def version_compare(left: Any, right: Any) -> Any:
     """-1, 0 or 1: how two versions compare."""
     one, other = _version(as_text(left)), _version(as_text(right))
     return (one > other) - (one < other)
 
 
-@eager("version_in_range", least=3)
+@eager("version_in_range", least=3, cost=_version_cost)
 def version_in_range(version: Any, lowest: Any, highest: Any) -> Any:
     """Whether a version is neither below the second nor above the third."""
     if not all(type(value) is str for value in (version, lowest, highest)):
