@@ -42,7 +42,7 @@ def start(folder: Path, ours: bool) -> tuple[subprocess.Popen[bytes], str]:
     while not os.path.exists(path):
         if time.monotonic() > deadline or process.poll() is not None:
             raise RuntimeError(f"{words[0]} did not start")
-        time.sleep(0.05)
+        time.sleep(0.05)  # neither agent says when it listens
     return process, path
 
 

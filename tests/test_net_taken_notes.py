@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -22,11 +23,16 @@ def left(path: Path) -> dict[tuple[str, str], object]:
     return notes.left
 
 
+def note(notes: TakenNotes, key: tuple[str, str], answer: object) -> None:
+    """Note an answer as it is kept, in JSON."""
+    notes.note(key, json.dumps(answer))
+
+
 def test_what_was_noted_is_found(path: Path) -> None:
     """Also what has been committed since: that is known to be done, too."""
     notes = TakenNotes(path)
-    notes.note(("a", "1"), {"id": "1", "plugins": {"p": "raised: line\nline"}})
-    notes.note(("b", "ü"), {"id": "ü", "plugins": {}})
+    note(notes, ("a", "1"), {"id": "1", "plugins": {"p": "raised: line\nline"}})
+    note(notes, ("b", "ü"), {"id": "ü", "plugins": {}})
     notes.committed(("b", "ü"))
     notes.close()
     expected = {("a", "1"): {"p": "raised: line\nline"}, ("b", "ü"): {}}
@@ -36,11 +42,11 @@ def test_what_was_noted_is_found(path: Path) -> None:
 def test_it_is_bounded(path: Path) -> None:
     """What is not committed yet outlasts that the file is written anew."""
     notes = TakenNotes(path)
-    notes.note(("a", "stays"), {"id": "stays"})
+    note(notes, ("a", "stays"), {"id": "stays"})
     longest = 0
     for number in range(20_000):
         key = ("a", str(number))
-        notes.note(key, {"id": key[1], "plugins": {"example.example": "ok"}})
+        note(notes, key, {"id": key[1], "plugins": {"example.example": "ok"}})
         notes.committed(key)
         longest = max(longest, path.stat().st_size)
     notes.close()
@@ -52,14 +58,14 @@ def test_it_is_bounded(path: Path) -> None:
 def test_what_was_cut_off_takes_nothing_with_it(path: Path, end: int) -> None:
     """A note of which a part is missing is none, and those before and behind it stand."""
     notes = TakenNotes(path)
-    notes.note(("a", "1"), {"n": 1})
+    note(notes, ("a", "1"), {"n": 1})
     whole = path.stat().st_size
-    notes.note(("a", "2"), {"n": 2})
+    note(notes, ("a", "2"), {"n": 2})
     notes.close()
     with open(path, "r+b") as file:
         file.truncate(min(whole + end, path.stat().st_size - 1))
     notes = TakenNotes(path)
-    notes.note(("a", "3"), {"n": 3})
+    note(notes, ("a", "3"), {"n": 3})
     notes.close()
     assert left(path) == {("a", "1"): {"n": 1}, ("a", "3"): {"n": 3}}
 

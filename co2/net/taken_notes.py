@@ -36,7 +36,7 @@ class TakenNotes:
         SettingsError: the file cannot be opened.
 
     Attributes:
-        left: key and answer of each note that an earlier process has left.
+        left: key and answer of each note that an earlier process has left, until committed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -46,12 +46,12 @@ class TakenNotes:
         except OSError as error:
             raise SettingsError(f"{path}: {error.strerror}") from error
         self.left: dict[Key, dict[str, Any]] = dict(_read(path))
-        self._standing = {key: _line(key, answer) for key, answer in self.left.items()}
+        self._standing = {key: _line(key, json.dumps(said)) for key, said in self.left.items()}
         self._size = os.fstat(self._file).st_size
 
-    def note(self, key: Key, answer: dict[str, Any]) -> None:
-        """Note what plugins said of a message."""
-        line = self._standing[key] = _line(key, answer)
+    def note(self, key: Key, text: str) -> None:
+        """Note what plugins said of a message: the answer, in JSON."""
+        line = self._standing[key] = _line(key, text)
         if self._size > _LONG:
             line = b"".join(self._standing.values())
             os.ftruncate(self._file, 0)
@@ -64,14 +64,21 @@ class TakenNotes:
         """Let go of a note: it is committed elsewhere."""
         self._standing.pop(key, None)
 
+    def committed_left(self) -> None:
+        """Let go of all that an earlier process has left."""
+        for key in self.left:
+            self.committed(key)
+        self.left.clear()
+
     def close(self) -> None:
         """Let go of the file; nothing is noted any more."""
         os.close(self._file)
 
 
-def _line(key: Key, answer: dict[str, Any]) -> bytes:
+def _line(key: Key, text: str) -> bytes:
+    random, id = map(json.dumps, key)
     # What was cut off ends where the next line begins.
-    return b"\n" + json.dumps([*key, answer]).encode()
+    return f"\n[{random}, {id}, {text}]".encode()
 
 
 def _read(path: Path) -> Iterator[tuple[Key, dict[str, Any]]]:

@@ -42,13 +42,12 @@ class SqliteTaken:
     def __init__(self, file: JournalFile, notes: TakenNotes) -> None:
         self._file = file
         self._notes = notes
-        self._left = notes.left
         self._running: dict[tuple[str, str], bytes] = {}
         self._unwritten: Recent[tuple[str, str], Taken] = Recent(_CLEAN_EVERY)
         self._count = 0
-        if self._left:
-            statements = [_answer_of(key, answer) for key, answer in self._left.items()]
-            file.write(*statements).addCallbacks(self._noted_before, told)
+        if notes.left:
+            statements = [_answer_of(key, json.dumps(said)) for key, said in notes.left.items()]
+            file.write(*statements).addCallbacks(lambda _: notes.committed_left(), told)
 
     def known(self, key: tuple[str, str]) -> Taken | None:
         """Give what is known of that message."""
@@ -62,7 +61,7 @@ class SqliteTaken:
         if not rows:
             return None
         digest, answer = rows[0]
-        said = self._left.get(key) if answer is None else json.loads(answer)
+        said = self._notes.left.get(key) if answer is None else json.loads(answer)
         return Taken(digest, said, False)
 
     def begin(self, key: tuple[str, str], digest: bytes) -> Deferred[None]:
@@ -79,15 +78,11 @@ class SqliteTaken:
 
     def finish(self, key: tuple[str, str], answer: dict[str, Any]) -> Deferred[None]:
         """Note the answer."""
-        self._notes.note(key, answer)
-        done = self._file.write(_answer_of(key, answer))
+        text = json.dumps(answer)
+        self._notes.note(key, text)
+        done = self._file.write(_answer_of(key, text))
         done.addCallbacks(self._committed, self._unwritten_yet, (key,), errbackArgs=(key, answer))
         return done.addBoth(self._forget, key)
-
-    def _noted_before(self, _: None) -> None:
-        for key in self._left:
-            self._notes.committed(key)
-        self._left = {}
 
     def _committed(self, _: None, key: tuple[str, str]) -> None:
         self._notes.committed(key)
@@ -102,6 +97,5 @@ class SqliteTaken:
         return result
 
 
-def _answer_of(key: tuple[str, str], answer: dict[str, Any]) -> Statement:
-    sql = "UPDATE taken SET answer = ? WHERE random = ? AND id = ?"
-    return sql, (json.dumps(answer), *key)
+def _answer_of(key: tuple[str, str], text: str) -> Statement:
+    return "UPDATE taken SET answer = ? WHERE random = ? AND id = ?", (text, *key)

@@ -219,7 +219,8 @@ class Run:
 
     def _begin_reading(self) -> None:
         self._cancel()
-        if self._request[2] is None:
+        _, _, formats = self._request
+        if formats is None:
             self._resume()
             return
         self._reading.begin()
@@ -227,8 +228,9 @@ class Run:
         self._read_on()
 
     def _read_on(self) -> None:
+        _, _, formats = self._request
         try:
-            values = self._reading.read(self._request[2] or ())
+            values = self._reading.read(formats or ())
         except (PayloadError, TypeError, PeerGone) as error:
             self._cancel()
             self._fail(error)
